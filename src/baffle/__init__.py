@@ -1,0 +1,1 @@
+"""baffle: federated learning by forward passes alone."""

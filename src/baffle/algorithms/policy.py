@@ -1,0 +1,154 @@
+"""What to ask for next: radius, estimator, quantisation step and step size from the last round.
+
+Each choice is a function of the last plan and outcome and of the round's number, so that a server
+that starts again asks for the same. Powers of two throughout.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from baffle.algorithms.schedules import SCHEDULES
+from baffle.estimators import Estimator
+from baffle.estimators.central import Central
+from baffle.estimators.mean_baseline import MeanBaseline
+from baffle.protocol import Last, Outcome, Plan
+from baffle.quantisation import MAX_STEP_EXPONENT, Quantiser
+from baffle.updates.rebuild import standard_deviation
+
+START_RADIUS_EXPONENT = -9
+START_STEP_EXPONENT = -12
+CROSSOVER = 0.97  # var(even)/mean(odd²) above which a pair beats two one-sided probes
+EVEN_SHARE = 1 / 64  # what the radius is steered to: the even part adds 1.6 % to the variance
+FLOAT32_NOISE = 2.0**-24
+NOISE_MARGIN = 256  # how far the odd part should stand above the loss's own rounding
+RADIUS_RANGE = (-24, 4)
+
+
+@dataclass(frozen=True)
+class AutoPolicy:
+    """A run's requests.
+
+    Args:
+        first: the plan of round 0, with everything that never changes.
+        rounds: R, for the schedule.
+        step_size: at the schedule's top.
+        schedule: a row of SCHEDULES.
+        auto_estimator, auto_radius, auto_step: whether these follow the measurements.
+        normalised: whether the update divides by the scalars' deviation; then local steps do too.
+        local_step_size: of the clients' own steps when H > 1.
+    """
+
+    first: Plan
+    rounds: int
+    step_size: float
+    schedule: str
+    auto_estimator: bool
+    auto_radius: bool
+    auto_step: bool
+    normalised: bool
+    local_step_size: float
+
+    def plan(self, run: bytes, round: int, digest: bytes, last: Last | None) -> Plan:
+        """Return the plan of a round."""
+        step_size = self.step_size * SCHEDULES[self.schedule](round, self.rounds)
+        plan = replace(self.first, run=run, round=round, digest=digest, step_size=step_size)
+        if last is None:
+            return replace(plan, local_factor=self._local_factor(step_size, None))
+        radius = _next_radius(last) if self.auto_radius else plan.radius_exponent
+        step = next_step_exponent(last) if self.auto_step else plan.step_exponent
+        plan = replace(
+            plan,
+            radius_exponent=radius,
+            step_exponent=step,
+            local_factor=self._local_factor(step_size, last),
+        )
+        return self._with_estimator(plan, last) if self.auto_estimator else plan
+
+    def _with_estimator(self, plan: Plan, last: Last) -> Plan:
+        """Choose between one-sided and antithetic at equal probes."""
+        estimator, directions = choose_estimator(
+            last, plan.radius_exponent, self.first.num_directions, self.first.pairs
+        )
+        pairs = self.first.pairs if estimator.name == MeanBaseline.name else directions
+        return replace(plan, estimator_code=estimator.code, num_directions=directions, pairs=pairs)
+
+    def _local_factor(self, step_size: float, last: Last | None) -> float:
+        if self.first.num_local_steps == 1:
+            return 0.0
+        local = self.local_step_size * (step_size / self.step_size)
+        if not self.normalised:
+            return local
+        deviation = derivative_deviation(last) if last else 0.0
+        return local / deviation if deviation else 0.0
+
+
+def derivative_deviation(last: Last) -> float:
+    """Return the standard deviation of the last round's averaged derivatives; 0 if unknown."""
+    if last.outcome.abandoned:
+        return 0.0
+    spread = standard_deviation(last.outcome.values) / last.outcome.weight
+    return math.ldexp(spread, last.plan.step_exponent)
+
+
+def even_to_odd(outcome: Outcome) -> float | None:
+    """Return var(even)/mean(odd²) of the antithetic pairs, None if there were none to tell."""
+    return outcome.even / outcome.odd if outcome.odd else None
+
+
+def choose_estimator(
+    last: Last, radius_exponent: int, num_directions: int, pairs: int
+) -> tuple[Estimator, int]:
+    """Return the estimator and its number of directions at equal probes.
+
+    The ratio of even to odd energy goes with σ²; it is carried over to the next radius.
+    """
+    ratio = even_to_odd(last.outcome)
+    if ratio is None:
+        was_central = last.plan.estimator_code == Central.code
+        return (Central(), last.plan.num_directions) if was_central else (MeanBaseline(), num_directions)
+    ratio = math.ldexp(ratio, 2 * (radius_exponent - last.plan.radius_exponent))
+    if ratio > CROSSOVER:
+        return Central(), max(1, (num_directions + pairs) // 2)
+    return MeanBaseline(), num_directions
+
+
+def _next_radius(last: Last) -> int:
+    """Steer var(even)/mean(odd²) to EVEN_SHARE, two octaves of radius a round at the most.
+
+    A smaller radius would bring the odd part down to the losses' own rounding; then it grows.
+    """
+    exponent, outcome = last.plan.radius_exponent, last.outcome
+    ratio = even_to_odd(outcome)
+    if ratio is None:
+        return exponent
+    wanted = round(0.5 * math.log2(EVEN_SHARE / ratio)) if ratio else 2
+    floor = _radius_floor(last)
+    moved = max(exponent + max(-2, min(2, wanted)), min(floor, exponent + 2))
+    return max(RADIUS_RANGE[0], min(RADIUS_RANGE[1], moved))
+
+
+def _radius_floor(last: Last) -> int:
+    """Return log2 of the radius at which the odd part is NOISE_MARGIN times the losses' rounding."""
+    slope = math.sqrt(last.outcome.mean_energy(last.outcome.odd)) * 2.0**last.plan.step_exponent
+    noise = FLOAT32_NOISE * max(abs(last.outcome.mean_loss), 2.0**-10)
+    return math.ceil(math.log2(NOISE_MARGIN * noise / slope)) if slope else RADIUS_RANGE[0]
+
+
+def headroom(bits: int) -> float:
+    """Return how many root mean squares the quantiser's range spans to each side."""
+    return min(8.0, 1.5 + 0.5 * bits)
+
+
+def next_step_exponent(last: Last) -> int:
+    """Return the step at which the range spans `headroom` root mean squares of a derivative."""
+    rms = math.sqrt(last.outcome.mean_energy(last.outcome.energy))
+    exponent = last.plan.step_exponent
+    if not rms:
+        return exponent
+    limit = Quantiser(last.plan.bits, 0).limit
+    wanted = math.log2(rms * headroom(last.plan.bits) / limit)
+    # A move of less than an octave is noise: the step stays where it is.
+    moved = exponent + (round(wanted) if abs(wanted) >= 1 else 0)
+    return max(-MAX_STEP_EXPONENT, min(MAX_STEP_EXPONENT, moved))

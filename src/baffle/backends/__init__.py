@@ -1,0 +1,1 @@
+"""Backends: a model and examples to losses at probe points."""

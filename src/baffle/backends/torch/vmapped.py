@@ -1,0 +1,28 @@
+"""Dense directions: P perturbed copies of the weights, one forward pass mapped over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baffle.backends.torch.examples import cloned
+from baffle.backends.torch.losses import PointLosses
+from baffle.backends.torch.one_by_one import output_at
+
+
+def losses_vmapped(
+    module: nn.Module, moved: Mapping[str, Tensor], batch: tuple[Any, Any], loss: PointLosses
+) -> Tensor:
+    """Return the losses [P] at P perturbed copies by one mapped pass; memory grows with P.
+
+    Raises:
+        Exception: whatever torch.vmap raises for a module that it cannot map.
+    """
+    inputs, targets = batch
+    inputs = cloned(inputs)
+    points = len(next(iter(moved.values())))
+    outputs = torch.vmap(lambda w: output_at(module, w, inputs))(dict(moved))
+    return loss(outputs, targets, points)

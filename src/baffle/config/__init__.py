@@ -1,0 +1,8 @@
+"""Configuration: one model, read once from TOML, command line or keywords; unknown keys refused."""
+
+from __future__ import annotations
+
+from baffle.config.resolve import load_config, resolve, to_toml
+from baffle.config.settings import Settings
+
+__all__ = ["Settings", "load_config", "resolve", "to_toml"]

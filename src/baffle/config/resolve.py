@@ -1,0 +1,113 @@
+"""From a file, an algorithm's choices and the user's own words to one complete configuration."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ValidationError
+
+from baffle.algorithms import choices
+from baffle.config.settings import Settings
+from baffle.errors import ConfigError
+
+
+def resolve(*layers: Mapping[str, Any]) -> Settings:
+    """Return the settings: defaults, then the algorithm's choices, then the layers, later ones win.
+
+    Raises:
+        ConfigError: an unknown key, or a value out of its range; names key, value and range.
+
+    Example:
+        >>> resolve({"rounds": 5}, {"probe": {"bits": 8}})
+        Traceback (most recent call last):
+            ...
+        baffle.errors.ConfigError: probe.bits is no setting; [probe] knows directions, density, ...
+    """
+    given: dict[str, Any] = {}
+    for layer in layers:
+        given = _merged(given, layer)
+    named = given.get("algorithm", "baffle")
+    try:
+        return Settings.model_validate(_merged(choices(named), given))
+    except ValidationError as problem:
+        raise ConfigError(_sentence(problem)) from None
+
+
+def load_config(path: Path) -> dict[str, Any]:
+    """Return a TOML file's tables.
+
+    Raises:
+        ConfigError: no such file, or not TOML; names the line.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"expected a configuration file at {path}, found none") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path} is not TOML: {problem}") from None
+
+
+def to_toml(settings: Settings) -> str:
+    """Return a complete configuration file, each line with what it means."""
+    lines = ["# Complete: `baffle run` on this file repeats the run bit for bit.", ""]
+    for name, field in type(settings).model_fields.items():
+        if not isinstance(getattr(settings, name), BaseModel):
+            lines.append(_line(name, getattr(settings, name), field.description))
+    for name in type(settings).model_fields:
+        section = getattr(settings, name)
+        if isinstance(section, BaseModel):
+            lines += ["", f"[{name}]"]
+            lines += [
+                _line(key, getattr(section, key), field.description)
+                for key, field in type(section).model_fields.items()
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(key: str, value: Any, description: str | None) -> str:
+    if isinstance(value, dict):
+        inner = ", ".join(tomli_w.dumps({k: v}).strip() for k, v in sorted(value.items()))
+        written = f"{key} = {{ {inner} }}" if inner else f"{key} = {{}}"
+    else:
+        written = tomli_w.dumps({key: value}).strip()
+    return f"{written}  # {description}" if description else written
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one table over another, table by table; options tables are replaced as a whole."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        mixed = both and not key.endswith("options")
+        result[key] = _merged(result[key], value) if mixed else value
+    return result
+
+
+def _sentence(problem: ValidationError) -> str:
+    """Return one sentence a mistake, in the words of the configuration file."""
+    return "; ".join(_mistake(e) for e in _distinct(problem))
+
+
+def _distinct(problem: ValidationError) -> list[Any]:
+    """Keep the last of the alternatives that a union reports for one key."""
+    found: dict[str, Any] = {}
+    for error in problem.errors():
+        key = ".".join(str(part) for part in error["loc"][:2])
+        found[key] = error
+    return list(found.values())
+
+
+def _mistake(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"] if str(part) not in {"float", "literal['auto']"})
+    if error["type"] == "extra_forbidden":
+        section = error["loc"][0] if len(error["loc"]) > 1 else None
+        model = Settings.model_fields[section].annotation if section else Settings
+        where = f"[{section}]" if section else "the top level"
+        return f"{key} is no setting; {where} knows {', '.join(model.model_fields)}"  # type: ignore[union-attr]
+    wanted = error["msg"].replace("Input should be", "must be").replace("String should match pattern", "must be one of")
+    wanted = wanted.replace("'^(", "").replace(")$'", "").replace("|", ", ")
+    return f"{key} {wanted[0].lower() + wanted[1:]}, got {error['input']!r}"

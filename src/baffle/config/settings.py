@@ -1,0 +1,128 @@
+"""Every setting of a run, with its range. The field's comment is what `config.toml` says of it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from baffle.algorithms import ALGORITHMS, SCHEDULES
+from baffle.directions import KINDS
+from baffle.estimators import ESTIMATORS
+from baffle.protocol.messages import WEIGHTINGS
+from baffle.quantisation import MAX_BITS, MIN_BITS
+from baffle.updates import OPTIMISERS
+
+Auto = Literal["auto"]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+
+
+def _one_of(values: Any) -> Any:
+    return Annotated[str, Field(pattern="^(" + "|".join(values) + ")$")]
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataSettings(Section):
+    """Which data, and how clients share them."""
+
+    name: str = Field("digits", description="a data set that `baffle.data` knows, or 'own' from Python")
+    root: str = Field("", description="where its files lie; empty: BAFFLE_DATA, then ~/.cache/baffle")
+    options: dict[str, Any] = Field(default_factory=dict, description="for the loader")
+    partition: str = Field("dirichlet", description="iid, dirichlet, pathological, natural or sampled")
+    partition_options: dict[str, Any] = Field(
+        default_factory=lambda: {"alpha": 1.0, "min_rows": 8}, description="for the partition"
+    )
+
+
+class ModelSettings(Section):
+    """Which model; its initial weights are a function of the run key."""
+
+    name: str = Field("mlp", description="a model that `baffle.models` knows, or 'own' from Python")
+    options: dict[str, Any] = Field(default_factory=dict, description="for the model")
+
+
+class FederationSettings(Section):
+    """Who takes part."""
+
+    clients: int = Field(10, ge=1, lt=2**32, description="registered clients")
+    participation: float = Field(0.5, gt=0, le=1, description="share of them asked each round")
+    cohort: int = Field(0, ge=0, description="clients asked each round; 0: by participation")
+    min_reports: int = Field(1, ge=1, description="a round with fewer reports is abandoned")
+    dropout: Share = Field(0.0, description="simulated share of asked clients that never answer")
+    slow: Share = Field(0.0, description="simulated share whose answer comes after the round closed")
+    weighting: _one_of(WEIGHTINGS) = Field("uniform", description="weight of a client's report")  # type: ignore[valid-type]
+    weight_cap: int = Field(1_000_000, ge=1, lt=2**32, description="largest weight of one client")
+
+
+class ProbeSettings(Section):
+    """Where losses are evaluated."""
+
+    directions: _one_of(KINDS) = Field("rank_one", description="kind of direction")  # type: ignore[valid-type]
+    density: float = Field(1.0, gt=0, le=1, description="share of entries that masked directions move")
+    num_directions: int = Field(512, ge=1, lt=2**24, description="K, directions a local step")
+    num_local_steps: int = Field(1, ge=1, le=4096, description="H, local steps a round")
+    estimator: _one_of(["auto", *ESTIMATORS]) = Field("auto", description="losses to derivatives")  # type: ignore[valid-type]
+    pairs: int = Field(8, ge=0, description="antithetic directions among them, for auto's measurements")
+    radius: Auto | Positive = Field("auto", description="σ, in parameter units, taken to a power of two")
+    batch: int = Field(32, ge=0, description="examples a client probes on a local step; 0: all it has")
+
+
+class QuantisationSettings(Section):
+    """Derivatives to integers."""
+
+    bits: int = Field(16, ge=MIN_BITS, le=MAX_BITS, description="bits of an integer; 1: the sign")
+    step: Auto | Positive = Field("auto", description="step of the grid, taken to a power of two")
+
+
+class UpdateSettings(Section):
+    """Estimates to weights."""
+
+    optimiser: _one_of(OPTIMISERS) = Field("adam", description="sgd, momentum, adam, adam_by_tensor")  # type: ignore[valid-type]
+    beta1: Share = Field(0.9, description="decay of momentum")
+    beta2: Share = Field(0.99, description="decay of Adam's second moment")
+    epsilon: Positive = Field(1e-8, description="added to the second moment's root")
+    l2: NotNegative = Field(0.0, description="L2 regularisation, before the optimiser")
+    decoupled_decay: NotNegative = Field(0.0, description="weight decay beside the optimiser")
+    average: Share = Field(0.0, description="decay of the weights' moving average; 0: none")
+    normalised: bool = Field(True, description="divide by the scalars' standard deviation")
+    step_size: Auto | Positive = Field("auto", description="at the schedule's top")
+    local_step_size: NotNegative = Field(0.01, description="of clients' own steps, when H > 1")
+    schedule: _one_of(SCHEDULES) = Field("cosine", description="constant, linear or cosine")  # type: ignore[valid-type]
+
+
+class EngineSettings(Section):
+    """How probes are computed on this machine: fixed, since it changes losses in their last bits."""
+
+    chunk: int = Field(0, ge=0, description="directions in one pass; 0: measured, then written here")
+    threads: int = Field(0, ge=0, description="threads of a pass; 0: measured, then written here")
+
+
+class OutputSettings(Section):
+    """What is kept."""
+
+    dir: str = Field("runs", description="folder in which run folders are made")
+    evaluate_every: int = Field(10, ge=0, description="rounds between evaluations; 0: only at the end")
+    snapshot_every: int = Field(100, ge=1, description="rounds between snapshots")
+
+
+class Settings(Section):
+    """A whole run."""
+
+    algorithm: _one_of(ALGORITHMS) = Field("baffle", description="whose choices fill what is not set")  # type: ignore[valid-type]
+    key: int = Field(0, ge=0, lt=2**63, description="run key: every shared random number comes from it")
+    rounds: int = Field(400, ge=1, lt=2**32, description="rounds")
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    federation: FederationSettings = FederationSettings()
+    probe: ProbeSettings = ProbeSettings()
+    quantisation: QuantisationSettings = QuantisationSettings()
+    update: UpdateSettings = UpdateSettings()
+    engine: EngineSettings = EngineSettings()
+    output: OutputSettings = OutputSettings()

@@ -1,0 +1,119 @@
+"""MNIST, or any data set in its four files, resized to 32×32 as the reference code does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.data.base import Dataset, Floats, Labels
+from baffle.data.files import find_all, find_file
+from baffle.data.idx import read_idx
+from baffle.data.resize import resize
+from baffle.errors import DataError
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+WRITERS = "qmnist-train-labels-idx2-int"
+SIDE = 28
+SIZES = (28, 32)
+_SUFFIXES = ("", ".gz")
+_HOW = (
+    "torchvision.datasets.MNIST(root, download=True) puts them into root/MNIST/raw; put them into "
+    "a folder mnist."
+)
+
+
+def load(root: str | Path | None = None, *, size: int = 32) -> Dataset:
+    """MNIST: 60,000 train and 10,000 test images of ten digits, pixels in [0, 1].
+
+    Args:
+        root: folder that holds the four idx files (raw or .gz), or a folder mnist or MNIST/raw
+            with them; None searches BAFFLE_DATA, then ~/.cache/baffle.
+        size: pixels a side: 32 resizes as the reference code does, 28 leaves them as they are.
+
+    Returns:
+        Rows float32 (n, 1, size, size). Where QMNIST's train labels lie beside the four files,
+        natural["writer"] holds the NIST writer of each train row.
+
+    Raises:
+        DataError: a file is missing, truncated, longer than it says, or does not fit the others.
+
+    Example:
+        >>> load("/nowhere")
+        Traceback (most recent call last):
+        baffle.errors.DataError: expected the files train-images-idx3-ubyte, ...
+    """
+    if size not in SIZES:
+        raise DataError(f"mnist: expected size 28 or 32, got {size}; other sizes are not offered.")
+    paths = find_all(FILES, root, ("mnist", "MNIST/raw"), _SUFFIXES, _HOW)
+    train_x, train_y = _split(paths[0], paths[1])
+    test_x, test_y = _split(paths[2], paths[3])
+    return Dataset(
+        "mnist",
+        pixels(train_x, size),
+        train_y,
+        pixels(test_x, size),
+        test_y,
+        classes=10,
+        natural=_writers(paths[0].parent, train_y),
+    )
+
+
+def pixels(images: NDArray[np.uint8], size: int) -> Floats:
+    """Images as a model takes them.
+
+    Args:
+        images: bytes (n, 28, 28).
+        size: pixels a side, 28 or 32.
+
+    Returns:
+        float32 (n, 1, size, size) in [0, 1].
+
+    Example:
+        >>> float(pixels(np.full((1, 28, 28), 255, np.uint8), 32).min())
+        1.0
+    """
+    values = images.astype(np.float32)
+    # Resize the bytes and divide afterwards: from 28 to 32 every weight is a sixteenth, so the
+    # products are exact in float32 whatever the order of the sums, and only the division rounds.
+    # The same bits come out on every machine.
+    resized = values if size == SIDE else resize(values, size)
+    resized /= np.float32(255)
+    return resized[:, None]
+
+
+def _split(images: Path, labels: Path) -> tuple[NDArray[np.uint8], Labels]:
+    x = read_idx(images, np.uint8, axes=3)
+    y = read_idx(labels, np.uint8, axes=1)
+    if x.shape[1:] != (SIDE, SIDE):
+        raise DataError(
+            f"{images}: expected images of {SIDE}×{SIDE} pixels, found {x.shape[1]}×{x.shape[2]}; "
+            "this is another data set."
+        )
+    if len(x) != len(y):
+        raise DataError(
+            f"{labels}: expected {len(x)} labels, one an image of {images.name}, found {len(y)}; "
+            "the two files are of different data sets."
+        )
+    return x, y.astype(np.int64)
+
+
+def _writers(folder: Path, labels: Labels) -> dict[str, NDArray[Any]]:
+    path = find_file(folder, WRITERS, _SUFFIXES)
+    if path is None:
+        return {}
+    table = read_idx(path, np.int32, axes=2)
+    # Columns: class, series, writer, … The classes prove that the rows are in MNIST's order.
+    if table.shape != (len(labels), 8) or not np.array_equal(table[:, 0], labels):
+        raise DataError(
+            f"{path}: expected {len(labels)} rows of 8 columns whose first is MNIST's labels, "
+            f"found shape {table.shape} or other labels; remove it or fetch QMNIST's train file."
+        )
+    return {"writer": table[:, 2].astype(np.int64)}

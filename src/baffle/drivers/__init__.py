@@ -1,0 +1,1 @@
+"""Drivers: the loops, clocks and sockets around the state machines."""

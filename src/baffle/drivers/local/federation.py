@@ -1,0 +1,155 @@
+"""One process, all clients: only bytes cross between the server's and the clients' objects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.cohort import draw_cohort
+from baffle.drivers.local.answers import Answers
+from baffle.drivers.local.faults import Faults
+from baffle.drivers.local.traffic import Traffic
+from baffle.errors import LedgerTampered, ProtocolError
+from baffle.ledger import Ledger, Row
+from baffle.protocol import Closed, Rules, Server, decode_outcome, decode_plan
+from baffle.protocol.participants import encode_participants
+from baffle.updates import TrainState
+
+
+@dataclass
+class Follower:
+    """The clients' replica of the training state, kept up from bytes alone.
+
+    All clients of one process share it: it is a function of what the server sent, so sharing it
+    saves their time and hides nothing.
+    """
+
+    rules: Rules
+    state: TrainState
+    digest: bytes
+
+    def follow(self, plan_bytes: bytes, outcome_bytes: bytes, expected: bytes) -> None:
+        """Take a closed round.
+
+        Raises:
+            LedgerTampered: the replica's digest is not the server's.
+        """
+        plan = decode_plan(plan_bytes)
+        self.state = self.rules.advance(self.state, plan, decode_outcome(outcome_bytes, plan.count))
+        self.digest = self.state.digest()
+        if self.digest != expected:
+            raise LedgerTampered(
+                self.state.round,
+                f"round {self.state.round}: the clients' replica has the digest "
+                f"{self.digest.hex()[:16]}…, the server {expected.hex()[:16]}…",
+            )
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """What a round came to, as the driver saw it.
+
+    Args:
+        closed: plan, outcome, state.
+        asked, late: how many were asked; how many reports came after the round closed.
+        probes: losses evaluated by all clients.
+        example_evaluations: those times the examples of each.
+        seconds: wall clock, evaluation of the model not included.
+    """
+
+    closed: Closed
+    asked: int
+    late: int
+    probes: int
+    example_evaluations: int
+    seconds: float
+
+
+@dataclass
+class Federation:
+    """A simulated federation.
+
+    Args:
+        server: state machine, with the state to go on from.
+        follower: the clients' replica of the same state.
+        answers: how reports are computed.
+        ledger: open for writing; a round is stored before it is acknowledged.
+        clients: registered clients.
+        cohort: clients asked each round.
+        faults: who does not answer in time.
+        traffic: byte counts.
+        snapshot_every: rounds between snapshots.
+    """
+
+    server: Server
+    follower: Follower
+    answers: Answers
+    ledger: Ledger
+    key: int
+    clients: int
+    cohort: int
+    faults: Faults
+    traffic: Traffic
+    snapshot_every: int
+    _late: list[bytes] = field(default_factory=list)
+
+    def rounds(self, until: int, stop: Callable[[], bool] = lambda: False) -> Iterator[RoundRecord]:
+        """Run rounds up to round `until`, or until `stop` says so at a round's border."""
+        while self.server.state.round < until and not stop():
+            yield self.round()
+
+    def round(self) -> RoundRecord:
+        """Run one round and store it."""
+        started = time.perf_counter()
+        number = self.server.state.round
+        cohort = draw_cohort(self.key, number, self.clients, self.cohort)
+        plan_bytes = self.server.open_round(frozenset(cohort.tolist()))
+        self.traffic.ask(number, cohort, len(plan_bytes))
+        late = self._deliver_late()
+        evaluations = self._collect(plan_bytes, number, cohort)
+        closed = self.server.close_round()
+        self._store(closed)
+        self.server.commit()
+        self.traffic.close(len(closed.plan_bytes) + len(closed.outcome_bytes))
+        self.follower.follow(closed.plan_bytes, closed.outcome_bytes, closed.digest)
+        probes = closed.plan.probes * (closed.outcome.reports + len(self._late))
+        return RoundRecord(closed, len(cohort), late, probes, evaluations, time.perf_counter() - started)
+
+    def _deliver_late(self) -> int:
+        """Give the server what came too late for the round before; it refuses it by round."""
+        for data in self._late:
+            try:
+                self.server.receive(data)
+            except ProtocolError:
+                continue  # counted by the server, by reason
+        count = len(self._late)
+        self._late = []
+        return count
+
+    def _collect(self, plan_bytes: bytes, number: int, cohort: NDArray[np.int64]) -> int:
+        """Ask the cohort; returns example evaluations."""
+        on_time, late = self.faults.split(number, cohort)
+        follower, evaluations = self.follower, 0
+        asked = [*on_time.tolist(), *late.tolist()]
+        answers = self.answers.collect(plan_bytes, follower.state, follower.digest, asked)
+        for place, answer in enumerate(answers):
+            self.traffic.report(len(answer.report))
+            evaluations += answer.example_evaluations
+            if place < len(on_time):
+                self.server.receive(answer.report)
+            else:
+                self._late.append(answer.report)
+        return evaluations
+
+    def _store(self, closed: Closed) -> None:
+        state = closed.state
+        participants = encode_participants(closed.participants)
+        self.ledger.append(
+            Row(state.round, closed.plan_bytes, closed.outcome_bytes, participants, closed.digest)
+        )
+        if state.round % self.snapshot_every == 0:
+            self.ledger.save(state)

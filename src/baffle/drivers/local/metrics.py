@@ -1,0 +1,110 @@
+"""What each round came to, as one flat row for people and plots; running totals included."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baffle.estimators.diagnostics import quality
+from baffle.protocol import Outcome, Plan
+
+FILE, TABLE = "metrics.jsonl", "metrics.csv"
+Row = dict[str, Any]
+
+
+def round_row(plan: Plan, outcome: Outcome, dimension: int) -> Row:
+    """Return a round's figures that plan and outcome alone tell.
+
+    Args:
+        plan, outcome: of the round.
+        dimension: d, entries that the directions move.
+    """
+    reports = outcome.reports
+    effective = outcome.weight**2 / outcome.weight_squares if outcome.weight_squares else 0.0
+    values = outcome.values
+    mean_square = float((values.astype(float) ** 2).mean()) / outcome.weight**2 if len(values) else 0.0
+    figures = quality(
+        mean_square, outcome.mean_energy(outcome.energy), effective, plan.num_directions, dimension
+    )
+    return {
+        "round": plan.round + 1,
+        "loss": outcome.mean_loss,
+        "reports": reports,
+        "abandoned": outcome.abandoned,
+        "expected_cosine": figures.expected_cosine,
+        "signal_to_noise": figures.signal_to_noise,
+        "derivative_rms": figures.derivative_rms * 2.0**plan.step_exponent,
+        "estimator": plan.estimator.name,
+        "num_directions": plan.num_directions,
+        "radius": plan.radius,
+        "even_to_odd": outcome.even / outcome.odd if outcome.odd else math.nan,
+        "quantisation_step": 2.0**plan.step_exponent,
+        "clips": outcome.clips,
+        "nonfinite": outcome.nonfinite,
+        "step_size": plan.step_size,
+    }
+
+
+@dataclass
+class Totals:
+    """Running totals of a run."""
+
+    probes: int = 0
+    example_evaluations: int = 0
+    seconds: float = 0.0
+    late: int = 0
+    dropped: int = 0
+
+
+class MetricsLog:
+    """The run folder's metrics, one JSON object a line, in step with the ledger.
+
+    Args:
+        folder: run folder.
+        upto: the ledger's last round; lines after it (of a killed process) are dropped.
+    """
+
+    def __init__(self, folder: Path, upto: int = 0) -> None:
+        self.folder = folder
+        self.rows = [row for row in read_metrics(folder) if row["round"] <= upto]
+        self._write(self.rows, "w")
+
+    def add(self, row: Row) -> None:
+        """Append a round's row."""
+        self.rows.append(row)
+        self._write([row], "a")
+
+    def _write(self, rows: list[Row], mode: str) -> None:
+        with (self.folder / FILE).open(mode, encoding="utf-8") as file:
+            file.writelines(json.dumps(_plain(row)) + "\n" for row in rows)
+
+    def write_table(self) -> None:
+        """Write all rows as CSV."""
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        with (self.folder / TABLE).open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, names)
+            table.writeheader()
+            table.writerows(_plain(row) for row in self.rows)
+
+
+def read_metrics(folder: Path) -> list[Row]:
+    """Return the rows of a run folder; a last line that a crash cut short is left out."""
+    path = folder / FILE
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _plain(row: Row) -> Row:
+    """Return the row with null for what is not a finite number: JSON has no nan."""
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

@@ -1,0 +1,215 @@
+"""A run from its settings to its folder: start, resume, go on, finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from baffle.backends.torch import TorchProbe, evaluate, initial_weights, model_signature
+from baffle.cohort import cohort_size, draw_cohort
+from baffle.config import Settings, resolve, to_toml
+from baffle.drivers.build import genesis, policy
+from baffle.drivers.local.answers import OneByOne
+from baffle.drivers.local.faults import Faults
+from baffle.drivers.local.federation import Federation, Follower, RoundRecord
+from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
+from baffle.drivers.local.roster import Roster
+from baffle.drivers.local.task import Task
+from baffle.drivers.local.traffic import Traffic
+from baffle.ledger import Ledger
+from baffle.ledger.replay import decode_row, replay
+from baffle.protocol import Genesis, Last, Rules, Server
+from baffle.updates import TrainState
+
+CONFIG = "config.toml"
+OnRound = Callable[[Row], None]
+
+
+@dataclass
+class Session:
+    """A run in progress, with all it needs at hand.
+
+    Args:
+        settings: complete.
+        task: model, loss, data.
+        folder: run folder.
+        federation: server, clients, ledger.
+        log: metrics.
+        totals: so far.
+    """
+
+    settings: Settings
+    task: Task
+    folder: Path
+    federation: Federation
+    log: MetricsLog
+    totals: Totals
+    dimension: int
+
+    @property
+    def state(self) -> TrainState:
+        """Where training stands."""
+        return self.federation.server.state
+
+    def run(self, on_round: OnRound = lambda row: None, stop: Callable[[], bool] = lambda: False) -> bool:
+        """Run the rounds that are left; returns whether all are done.
+
+        Args:
+            on_round: called with each round's row.
+            stop: asked at each round's border.
+        """
+        for record in self.federation.rounds(self.settings.rounds, stop):
+            row = self._row(record)
+            self.log.add(row)
+            on_round(row)
+        self.log.write_table()
+        return self.state.round >= self.settings.rounds
+
+    def _row(self, record: RoundRecord) -> Row:
+        totals, traffic = self.totals, self.federation.traffic
+        totals.probes += record.probes
+        totals.example_evaluations += record.example_evaluations
+        totals.seconds += record.seconds
+        totals.late += record.late
+        row = round_row(record.closed.plan, record.closed.outcome, self.dimension)
+        row |= {
+            "asked": record.asked,
+            "late": record.late,
+            "bytes_up": traffic.up,
+            "bytes_down": traffic.down,
+            "probes": totals.probes,
+            "example_evaluations": totals.example_evaluations,
+            "seconds": totals.seconds,
+            "round_seconds": record.seconds,
+            "digest": record.closed.digest.hex(),
+        }
+        if self._evaluates(self.state.round):
+            row |= self.evaluate()
+        return row
+
+    def _evaluates(self, round: int) -> bool:
+        every = self.settings.output.evaluate_every
+        return round == self.settings.rounds or (every > 0 and round % every == 0)
+
+    def evaluate(self) -> dict[str, Any]:
+        """Return test loss and accuracy of the averaged weights; empty without a test set."""
+        if self.task.test is None:
+            return {}
+        weights = self.state.numpy().get("ema", self.state.numpy()["weights"])
+        loss, accuracy = evaluate(self.task.model, weights, self.task.test, self.task.loss)
+        return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def close(self) -> None:
+        """Release the run folder."""
+        self.federation.ledger.close()
+
+
+def start(settings: Settings, task: Task, folder: Path) -> Session:
+    """Begin a run in a new folder.
+
+    Raises:
+        ConfigError: settings that do not go together.
+        ModelError: nothing to train.
+        LedgerError: the folder holds a run already.
+    """
+    signature = model_signature(task.model)
+    spec = genesis(settings, signature, b"")
+    rules = Rules.of(spec)
+    state = rules.start(initial_weights(task.model))
+    spec = genesis(settings, signature, state.digest())
+    policy(settings, signature)  # refuses before anything is written
+    ledger = Ledger.create(folder, spec.to_bytes())
+    (folder / CONFIG).write_text(to_toml(settings), encoding="utf-8")
+    ledger.save(state)
+    return _session(settings, task, folder, ledger, spec, state, None)
+
+
+def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
+    """Go on with a run where its ledger ends.
+
+    Args:
+        folder: run folder.
+        task_for: makes the task from the settings (`task_of` for named models and data).
+
+    Raises:
+        LedgerError: not a run, locked, of another version, or tampered with.
+        SignatureMismatch: the model is not the run's.
+    """
+    ledger = Ledger.open(folder, write=True)
+    try:
+        spec = Genesis.from_bytes(ledger.genesis)
+        settings = resolve(spec.settings)
+        task = task_for(settings)
+        spec.signature.require(model_signature(task.model), "the resumed run")
+        found = replay(ledger)
+        session = _session(settings, task, folder, ledger, spec, found.state, found.last)
+        _catch_up(session, ledger)
+    except BaseException:
+        ledger.close()
+        raise
+    return session
+
+
+def _session(
+    settings: Settings,
+    task: Task,
+    folder: Path,
+    ledger: Ledger,
+    spec: Genesis,
+    state: TrainState,
+    last: Last | None,
+) -> Session:
+    rules = Rules.of(spec)
+    f = settings.federation
+    probe = TorchProbe(
+        task.model, task.loss, task.train, chunk=settings.engine.chunk, threads=settings.engine.threads
+    )
+    requests = policy(settings, spec.signature)
+    server = Server(spec.run, rules, requests, state, f.clients, f.min_reports, last)
+    federation = Federation(
+        server=server,
+        follower=Follower(rules, state, server.digest),
+        answers=OneByOne(Roster(settings.key, spec.run, rules, probe, task.rows)),
+        ledger=ledger,
+        key=settings.key,
+        clients=f.clients,
+        cohort=cohort_size(f.clients, f.participation, f.cohort),
+        faults=Faults(settings.key, f.dropout, f.slow),
+        traffic=Traffic(snapshot=sum(a.nbytes for slot in state.numpy().values() for a in slot.values())),
+        snapshot_every=settings.output.snapshot_every,
+    )
+    dimension = requests.first.kind.dimension(spec.signature, state.numpy()["weights"])
+    return Session(settings, task, folder, federation, MetricsLog(folder, state.round), Totals(), dimension)
+
+
+def _catch_up(session: Session, ledger: Ledger) -> None:
+    """Bring the totals to where the ledger is; rows that a crash kept from the log are made good."""
+    federation, log = session.federation, session.log
+    known = {row["round"]: row for row in log.rows}
+    for row in ledger.rows():
+        last = decode_row(row)
+        cohort = draw_cohort(federation.key, last.plan.round, federation.clients, federation.cohort)
+        federation.traffic.ask(last.plan.round, cohort, len(row.plan))
+        federation.traffic.close(len(row.plan) + len(row.outcome))
+        if row.round not in known:
+            log.add(round_row(last.plan, last.outcome, session.dimension) | {"digest": row.digest.hex()})
+    if known:
+        newest = known[max(known)]
+        session.totals = Totals(newest["probes"], newest["example_evaluations"], newest["seconds"])
+        federation.traffic.up = newest["bytes_up"]
+
+
+def new_folder(parent: Path, settings: Settings) -> Path:
+    """Return a run folder's path that does not exist yet: time, algorithm, key."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = parent / f"{stamp}-{settings.algorithm}-key{settings.key}"
+    folder, number = base, 1
+    while folder.exists():
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+    return folder
+
+

@@ -1,0 +1,162 @@
+"""What a federation learns: a model, a loss, the clients' examples, and a test set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import default_collate
+
+from baffle.backends.torch import Examples
+from baffle.config import Settings
+from baffle.data import load, partition
+from baffle.errors import ConfigError, DataError
+from baffle.models import build
+
+OWN = "own"
+Loss = Callable[[Any, Any], Tensor]
+
+
+@dataclass(frozen=True)
+class TensorExamples:
+    """Examples held as two tensors with the examples on axis 0."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def batch(self, numbers: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Return these examples."""
+        chosen = torch.from_numpy(numbers)
+        return self.inputs[chosen], self.targets[chosen]
+
+
+@dataclass(frozen=True)
+class DatasetExamples:
+    """Examples of a map-style data set whose items are (input, target)."""
+
+    dataset: Any
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def batch(self, numbers: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Return these examples, collated."""
+        inputs, targets = default_collate([self.dataset[int(n)] for n in numbers])
+        return inputs, targets
+
+
+@dataclass(frozen=True)
+class JoinedExamples:
+    """The examples of all clients, one client's behind another's."""
+
+    parts: Sequence[Examples]
+    starts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def batch(self, numbers: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Return examples of one client; a probe never mixes clients."""
+        client = int(np.searchsorted(self.starts, numbers[0], side="right")) - 1
+        return self.parts[client].batch(numbers - self.starts[client])
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned, with what.
+
+    Args:
+        model: any module; its trainable parameters are trained.
+        loss: (output, target) to the batch's mean loss, a scalar tensor.
+        train: examples of all clients.
+        rows: each client's rows of them.
+        test: examples to evaluate on, or None.
+    """
+
+    model: nn.Module
+    loss: Loss
+    train: Examples
+    rows: Sequence[NDArray[np.int64]]
+    test: Examples | None
+
+
+def task_of(settings: Settings) -> Task:
+    """Return the task that a configuration names.
+
+    Raises:
+        DataError, ModelError: unknown names or options, missing or damaged files.
+    """
+    if OWN in (settings.model.name, settings.data.name):
+        raise ConfigError(
+            "this run's model or data came from Python: expected a named one; go on with "
+            "baffle.federate(..., run_dir=…, resume=True) where the model is made"
+        )
+    data = load(settings.data.name, settings.data.root or None, **settings.data.options)
+    rows = partition(
+        settings.data.partition,
+        data,
+        settings.federation.clients,
+        settings.key,
+        **settings.data.partition_options,
+    )
+    model = build(settings.model.name, data.in_shape, data.classes, settings.key, **settings.model.options)
+    train, test = (
+        TensorExamples(torch.from_numpy(x), torch.from_numpy(y))
+        for x, y in ((data.train_x, data.train_y), (data.test_x, data.test_y))
+    )
+    return Task(model, nn.functional.cross_entropy, train, rows, test)
+
+
+def own_task(model: nn.Module, clients: Sequence[Any], loss: Loss, test: Any | None) -> Task:
+    """Return a task of someone's own: a module and one data set a client.
+
+    Args:
+        model: any module.
+        clients: one entry a client: a pair (inputs, targets) of arrays or tensors, or a map-style
+            data set whose items are (input, target).
+        loss: (output, target) to the batch's mean loss.
+        test: the same form, or None.
+
+    Raises:
+        DataError: a client has no data, or inputs and targets of different lengths.
+    """
+    if not len(clients):
+        raise DataError("expected at least one client, got none")
+    parts = [examples_of(data, f"client {number}") for number, data in enumerate(clients)]
+    lengths = np.array([len(p) for p in parts])
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    rows = [np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    tested = examples_of(test, "the test set") if test is not None else None
+    return Task(model, loss, JoinedExamples(parts, starts), rows, tested)
+
+
+def examples_of(data: Any, whose: str) -> Examples:
+    """Return someone's data as numbered examples.
+
+    Raises:
+        DataError: no examples, or lengths that differ.
+    """
+    is_pair = isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "shape")
+    if not is_pair:
+        if not hasattr(data, "__getitem__") or not hasattr(data, "__len__"):
+            raise DataError(
+                f"{whose}: expected a pair (inputs, targets) or a data set with len() and [i], "
+                f"got {type(data).__name__}"
+            )
+        found: Examples = DatasetExamples(data)
+    else:
+        inputs, targets = (torch.as_tensor(part) for part in data)
+        if len(inputs) != len(targets):
+            raise DataError(f"{whose}: expected as many targets as inputs, got {len(inputs)} and {len(targets)}")
+        found = TensorExamples(inputs, targets)
+    if not len(found):
+        raise DataError(f"{whose} has no data: expected at least one example, got none")
+    return found

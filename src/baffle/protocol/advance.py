@@ -1,0 +1,68 @@
+"""The one way from a state to the next: server, client, late joiner and auditor all call it."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from baffle.directions import ModelSignature
+from baffle.errors import ProtocolError
+from baffle.protocol.genesis import Genesis
+from baffle.protocol.messages import Outcome, Plan
+from baffle.updates import NUMPY, Chain, Ops, TrainState
+from baffle.updates.rebuild import Sums, estimate
+from baffle.updates.state import Slot
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a run's integers mean: signature, chain of updates, normalisation, array library."""
+
+    signature: ModelSignature
+    chain: Chain
+    normalised: bool
+    ops: Ops = NUMPY
+
+    @staticmethod
+    def of(genesis: Genesis, ops: Ops = NUMPY) -> Rules:
+        """Return the rules that a genesis states."""
+        return Rules(genesis.signature, genesis.update.chain(), genesis.update.normalised, ops)
+
+    def start(self, weights: Slot) -> TrainState:
+        """Return the state before round 0."""
+        return self.chain.init(weights, self.ops)
+
+    def estimate(self, state: TrainState, plan: Plan, outcome: Outcome) -> Slot:
+        """Return the round's estimate by tensor."""
+        sums = Sums(
+            outcome.values.reshape(plan.num_local_steps, plan.num_directions),
+            outcome.weight,
+            plan.step_exponent,
+            plan.tensor_scales(self.signature),
+            self.normalised,
+        )
+        weights = {name: _numpy(a) for name, a in state.weights.items()} if plan.kind.name == "masked" else None
+        return estimate(plan.kind, self.signature, plan.key, plan.round, 0, sums, weights, self.ops)
+
+    def advance(self, state: TrainState, plan: Plan, outcome: Outcome) -> TrainState:
+        """Return the state after a round: the same bits for everyone.
+
+        Args:
+            state: after `plan.round` rounds.
+            plan, outcome: of this round.
+
+        Raises:
+            ProtocolError: the round does not follow the state.
+        """
+        if not state.round == plan.round == outcome.round:
+            raise ProtocolError(
+                f"expected round {state.round} next, got a plan of round {plan.round} and an "
+                f"outcome of round {outcome.round}"
+            )
+        if outcome.abandoned:
+            return dataclasses.replace(state, round=state.round + 1)
+        return self.chain.apply(state, self.estimate(state, plan, outcome), plan.step_size, self.ops)
+
+
+def _numpy(array: object) -> object:
+    return array if not hasattr(array, "numpy") else array.numpy()

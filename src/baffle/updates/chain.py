@@ -1,0 +1,62 @@
+"""One round's update: parts in order, the step, decoupled weight decay, the average."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from baffle.updates.average import Average
+from baffle.updates.ops import Ops, f32
+from baffle.updates.parts import Moment, Part
+from baffle.updates.state import EMA, WEIGHTS, Slot, TrainState
+
+
+@dataclass(frozen=True)
+class Chain:
+    """θ ← θ - α (u + λ θ), u the last part's estimate, α the plan's step size.
+
+    Args:
+        parts: applied in order; none is plain SGD.
+        decoupled_decay: λ; taken outside the parts, as in AdamW.
+        average: the weights' average, or None.
+
+    Every float32 operation is rounded on its own, so that NumPy and torch agree bit for bit.
+    """
+
+    parts: tuple[Part, ...] = ()
+    decoupled_decay: float = 0.0
+    average: Average | None = None
+
+    def init(self, weights: Slot, ops: Ops) -> TrainState:
+        """Return the state before the first round; the arrays are copies."""
+        own = {name: ops.asarray(array) for name, array in weights.items()}
+        slots: dict[str, Slot] = {WEIGHTS: own}
+        for part in self.parts:
+            slots.update(part.init(own, ops))
+        if self.average:
+            slots[EMA] = {name: ops.asarray(array) for name, array in weights.items()}
+        return TrainState(0, slots)
+
+    def apply(self, state: TrainState, estimate: Slot, step_size: float, ops: Ops) -> TrainState:
+        """Return the state after one closed round.
+
+        Args:
+            state: before.
+            estimate: float32 by tensor.
+            step_size: α of this round, from the plan.
+            ops: array library.
+        """
+        slots = dict(state.slots)
+        for part in self.parts:
+            estimate, changed = part.apply(estimate, Moment(state.weights, slots, state.updates, ops))
+            slots.update(changed)
+        slots[WEIGHTS] = self._step(state.weights, estimate, step_size)
+        if self.average:
+            slots[EMA] = self.average.apply(state.slots[EMA], slots[WEIGHTS], state.updates)
+        return TrainState(state.round + 1, slots, state.updates + 1)
+
+    def _step(self, weights: Slot, estimate: Slot, step_size: float) -> Slot:
+        alpha = f32(step_size)
+        if not self.decoupled_decay:
+            return {name: w - estimate[name] * alpha for name, w in weights.items()}
+        shrink = f32(step_size * self.decoupled_decay)
+        return {name: (w - w * shrink) - estimate[name] * alpha for name, w in weights.items()}

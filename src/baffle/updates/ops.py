@@ -1,0 +1,113 @@
+"""The few array operations that updates use beyond + - * /, each correctly rounded on its own.
+
+NumPy here, torch in `baffle.backends.torch.ops`: the same update code runs on either and gives the
+same bits. No operation is fused, no reduction depends on an order: see design rules in
+ARCHITECTURE.md. Dividing by a Python number is never written, since torch multiplies by its
+reciprocal instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.directions.factors import Factors
+from baffle.updates.state import Array
+
+
+class Ops(Protocol):
+    """An array library in which float32 arithmetic is IEEE and elementwise."""
+
+    def asarray(self, values: NDArray[np.float32]) -> Array:
+        """Return float32 values as an array of this library."""
+        ...
+
+    def zeros_like(self, array: Array) -> Array:
+        """Return zeros of the same shape."""
+        ...
+
+    def sqrt(self, array: Array) -> Array:
+        """Return the correctly rounded square root."""
+        ...
+
+    def weighted_sum(self, factors: Factors, coefficients: NDArray[np.int64]) -> Any:
+        """Return sum_k coefficients[k] · z_k as exact 64-bit integers."""
+        ...
+
+    def to_float32(self, integers: Any) -> Array:
+        """Return 64-bit integers rounded once to float32."""
+        ...
+
+    def to_float64(self, array: Array) -> Any:
+        """Return a float32 array widened to float64."""
+        ...
+
+
+class NumpyOps:
+    """NumPy on the CPU."""
+
+    def asarray(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return a float32 copy."""
+        return np.array(values, dtype=np.float32)
+
+    def zeros_like(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return zeros of the same shape."""
+        return np.zeros_like(array)
+
+    def sqrt(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the correctly rounded square root."""
+        return np.asarray(np.sqrt(array))
+
+    def weighted_sum(self, factors: Factors, coefficients: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return sum_k coefficients[k] · z_k as exact int64."""
+        return factors.weighted_sum(coefficients)
+
+    def to_float32(self, integers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return int64 rounded once to float32."""
+        return integers.astype(np.float32)
+
+    def to_float64(self, array: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return a float32 array widened to float64."""
+        return array.astype(np.float64)
+
+
+NUMPY = NumpyOps()
+
+
+def f32(value: float) -> float:
+    """Return a number rounded to float32, so that no library rounds it another way."""
+    return float(np.float32(value))
+
+
+def power(base: float, exponent: int) -> float:
+    """Return base^exponent by multiplications alone: the same bits everywhere, unlike libm's pow.
+
+    Args:
+        base: float64.
+        exponent: integer ≥ 0; the cost is its bit length.
+    """
+    result, square = 1.0, base
+    while exponent:
+        if exponent & 1:
+            result *= square
+        square *= square
+        exponent >>= 1
+    return result
+
+
+def tree_mean_square(array: Array, ops: Ops) -> float:
+    """Return the mean of squares, added in a fixed tree of elementwise float64 sums.
+
+    The order of a library's own reduction differs between machines; halving does not.
+    """
+    values = ops.to_float64(array).reshape(-1)
+    values = values * values
+    count = len(values)
+    while len(values) > 1:
+        half = (len(values) + 1) // 2
+        head, tail = values[:half], values[half:]
+        values = head + 0.0
+        values[: len(tail)] += tail
+    return float(values[0]) / count

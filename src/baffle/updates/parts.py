@@ -1,0 +1,41 @@
+"""What a chain of updates is made of: each part turns an estimate into a better one and keeps slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from baffle.updates.ops import Ops
+from baffle.updates.state import Slot
+
+Slots = Mapping[str, Slot]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a part may look at: the weights, its own slots, the count of updates before this one."""
+
+    weights: Slot
+    slots: Slots
+    count: int
+    ops: Ops
+
+
+class Part(Protocol):
+    """A pure function on (estimate, slots)."""
+
+    name: ClassVar[str]
+
+    def init(self, weights: Slot, ops: Ops) -> dict[str, Slot]:
+        """Return the part's slots before the first round."""
+        ...
+
+    def apply(self, estimate: Slot, now: Moment) -> tuple[Slot, dict[str, Slot]]:
+        """Return the new estimate and the part's new slots."""
+        ...
+
+
+def zeros(weights: Slot, ops: Ops) -> Slot:
+    """Return a slot of zeros in the weights' shapes."""
+    return {name: ops.zeros_like(array) for name, array in weights.items()}

@@ -1,0 +1,77 @@
+"""What training carries from round to round: weights, optimiser slots and averages, by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.directions import ModelSignature
+from baffle.errors import ModelError
+
+Array = Any  # a float32 numpy array, or a tensor of the backend whose Ops are used
+Slot = Mapping[str, Array]
+WEIGHTS = "weights"
+EMA = "ema"
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """The model after `round` closed rounds.
+
+    Args:
+        round: number of rounds that made it, abandoned ones included.
+        slots: by slot ("weights", "ema", "adam.first", …) and tensor name, float32 arrays.
+        updates: number of rounds that changed the weights; bias corrections count these.
+
+    Example:
+        >>> TrainState(0, {"weights": {"w": np.zeros(2, np.float32)}}).digest().hex()[:8]
+        '79937115'
+    """
+
+    round: int
+    slots: Mapping[str, Slot]
+    updates: int = 0
+
+    @property
+    def weights(self) -> Slot:
+        """The weights that the next round probes."""
+        return self.slots[WEIGHTS]
+
+    @property
+    def served(self) -> Slot:
+        """The weights to evaluate and to ship: the averaged ones if there are any."""
+        return self.slots.get(EMA, self.slots[WEIGHTS])
+
+    def with_slots(self, **changed: Slot) -> TrainState:
+        """Return a copy with some slots replaced."""
+        return replace(self, slots={**self.slots, **changed})
+
+    def numpy(self) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """Return the slots as contiguous little-endian float32 arrays."""
+        return {
+            slot: {name: np.ascontiguousarray(np.asarray(a), dtype="<f4") for name, a in arrays.items()}
+            for slot, arrays in self.slots.items()
+        }
+
+    def digest(self) -> bytes:
+        """Return SHA-256 over round, names, shapes and bytes of every slot; 32 bytes."""
+        counts = self.round.to_bytes(8, "little") + self.updates.to_bytes(8, "little")
+        found = hashlib.sha256(b"baffle state 1\n" + counts)
+        for slot, arrays in sorted(self.numpy().items()):
+            for name, array in sorted(arrays.items(), key=lambda item: item[0].encode()):
+                found.update(f"{slot}/{name} {list(array.shape)}\n".encode())
+                found.update(array.data if array.size else b"")
+        return found.digest()
+
+    def require_fits(self, signature: ModelSignature) -> None:
+        """Raise ModelError unless the weights are exactly the signature's trained tensors."""
+        expected = {t.name: t.shape for _, t in signature.trained}
+        found = {name: tuple(a.shape) for name, a in self.weights.items()}
+        if expected != found:
+            wrong = sorted(set(expected.items()) ^ set(found.items()))
+            raise ModelError(f"weights do not fit the model: {wrong[:4]} stand on one side only")
