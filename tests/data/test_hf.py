@@ -48,7 +48,7 @@ def test_images(mode: str) -> None:
 
 def test_columns_of_numbers_strings_and_ids() -> None:
     data = load(
-        "hf", source=table(), features=["a", "b"], label="kind", natural=["user"], name="mine"
+        "hf", source=table(), features=["a", "b"], label="kind", natural=["user"], title="mine"
     )
     assert data.name == "mine"
     assert data.train_x[:3].tolist() == [[0, 0], [0.5, 1], [1, 2]]
@@ -97,6 +97,23 @@ def test_nothing_is_downloaded_unless_told(tmp_path: Path) -> None:
         load("hf", tmp_path, source="mnist")
 
 
+def test_the_hub_is_asked_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(name: str) -> Any:
+        asked.append(name)
+        if name == "nobody/nothing":
+            raise ConnectionError("no way there")
+        return table()
+
+    monkeypatch.setattr(datasets, "load_dataset", answer)
+    options: dict[str, Any] = {"download": True, "features": "b", "label": "kind"}
+    assert load("hf", tmp_path, source="somebody/rows", **options).classes == 2
+    with pytest.raises(DataError, match=r"nobody/nothing: expected data .* got: no way there"):
+        load("hf", tmp_path, source="nobody/nothing", **options)
+    assert asked == ["somebody/rows", "nobody/nothing"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -120,7 +137,7 @@ def test_wrong_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"ends in .csv, .* got '.txt'"):
         load("hf", source=tmp_path / "rows.txt")
     (tmp_path / "rows.parquet").write_text("not parquet")
-    with pytest.raises(DataError, match=r"rows\.parquet: expected data files that"):
+    with pytest.raises(DataError, match=r"rows\.parquet: expected data that the package"):
         load("hf", source=tmp_path / "rows.parquet")
     with pytest.raises(DataError, match=r"hf: expected options among .* got no source"):
         load("hf")

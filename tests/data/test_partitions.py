@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from baffle.data import PARTITIONS, Dataset, load, partition
 from baffle.errors import DataError
 
-few = settings(deadline=None, max_examples=12)
+few = settings(deadline=None, max_examples=10)
 seeds = st.integers(0, 2**40)
 
 

@@ -2,17 +2,23 @@ from __future__ import annotations
 
 import pickle
 import tracemalloc
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
 
-from baffle.data import load, partition
+from baffle.data import Dataset, load, partition
 from baffle.errors import DataError
 
 
+@cache
+def digits() -> Dataset:
+    return load("digits")
+
+
 def roster(clients: int = 1_000_000, seed: int = 7, **options: Any) -> Any:
-    return partition("sampled", load("digits"), clients, seed, **options)
+    return partition("sampled", digits(), clients, seed, **options)
 
 
 def test_golden() -> None:
@@ -22,10 +28,9 @@ def test_golden() -> None:
 
 
 def test_a_million_clients_cost_no_memory() -> None:
-    roster(clients=1)  # imports and the data set itself
-    data = load("digits")
+    roster(clients=1)  # imports, and the data set itself
     tracemalloc.start()
-    clients = partition("sampled", data, 1_000_000, 0, rows_per_client=50)
+    clients = roster(rows_per_client=50)
     for client in (0, 123_456, 999_999):
         assert len(clients[client]) == 50
     _, peak = tracemalloc.get_traced_memory()

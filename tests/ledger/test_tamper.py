@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baffle.errors import LedgerTampered
@@ -18,6 +18,7 @@ from baffle.ledger import Ledger
 
 META = ("format", "genesis", "base", "head", "snapshots")
 masks = st.integers(1, 255)
+few = settings(max_examples=60, deadline=None)  # each one copies and checks a whole run
 
 
 @contextlib.contextmanager
@@ -60,6 +61,7 @@ def named(run: Path) -> int:
     return caught.value.round
 
 
+@few
 @given(
     round=st.integers(1, 100),
     column=st.sampled_from(["plan", "outcome", "participants", "digest", "link"]),
@@ -72,6 +74,7 @@ def test_any_byte_of_any_row(sample, round, column, at, mask):
         assert named(run) == round
 
 
+@few
 @given(round=st.integers(1, 100), at=st.floats(0, 1, exclude_max=True), mask=masks)
 def test_any_byte_of_a_round_number(sample, round, at, mask):
     new = flipped(round, at, mask)
@@ -82,6 +85,7 @@ def test_any_byte_of_a_round_number(sample, round, at, mask):
         assert named(run) == (min(new, round) if 1 <= new <= 100 else round)
 
 
+@few
 @given(
     key=st.sampled_from(META),
     column=st.sampled_from(["key", "value", "seal"]),
@@ -94,6 +98,7 @@ def test_any_byte_of_any_meta_row(sample, key, column, at, mask):
         assert named(run) == 0
 
 
+@few
 @given(
     round=st.sampled_from([0, 40, 80]),
     column=st.sampled_from(["round", "file", "sha256", "digest", "link", "seal"]),
@@ -108,6 +113,7 @@ def test_any_byte_of_any_snapshot_record(sample, round, column, at, mask):
         assert named(run) == round
 
 
+@few
 @given(round=st.sampled_from([0, 40, 80]), at=st.floats(0, 1, exclude_max=True), mask=masks)
 def test_any_byte_of_any_snapshot_file(sample, round, at, mask):
     with copied(sample) as run:

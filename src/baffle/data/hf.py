@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ def load(
     test: str = "test",
     scale: float = 1.0,
     download: bool = False,
-    name: str = "hf",
+    title: str = "hf",
 ) -> Dataset:
     """A data set of the package `datasets`, with the columns chosen by the caller.
 
@@ -54,7 +54,7 @@ def load(
             class is a test row.
         scale: factor on columns of numbers, for instance 1/255 for bytes.
         download: allow `source` to be a name on the Hugging Face hub.
-        name: what the data set is called in reports.
+        title: what the data set is called in reports.
 
     Returns:
         Rows float32; images (n, channels, height, width).
@@ -76,16 +76,16 @@ def load(
     ys, classes = _labels(splits, label)
     ids = {column: _column(splits[0], column) for column in natural}
     if len(splits) == 1:
-        return _divide(name, xs[0], ys[0], classes, ids)
-    return Dataset(name, xs[0], ys[0], xs[1], ys[1], classes, ids)
+        return _divide(title, xs[0], ys[0], classes, ids)
+    return Dataset(title, xs[0], ys[0], xs[1], ys[1], classes, ids)
 
 
 def _divide(
-    name: str, x: Floats, y: Labels, classes: int, ids: Mapping[str, NDArray[Any]]
+    title: str, x: Floats, y: Labels, classes: int, ids: Mapping[str, NDArray[Any]]
 ) -> Dataset:
     held = every_fifth(y)
     kept = {column: values[~held] for column, values in ids.items()}
-    return Dataset(name, x[~held], y[~held], x[held], y[held], classes, kept)
+    return Dataset(title, x[~held], y[~held], x[held], y[held], classes, kept)
 
 
 def _open(source: Any, root: str | Path | None, download: bool) -> Any:
@@ -101,12 +101,10 @@ def _open(source: Any, root: str | Path | None, download: bool) -> Any:
             f"expected a saved data set or data files at {path}, found nothing; check the path, or "
             "pass download=True if this is a name on the Hugging Face hub."
         )
-    return datasets.load_dataset(str(source))
+    return _read(str(source), lambda: datasets.load_dataset(str(source)))
 
 
 def _open_path(datasets: Any, path: Path) -> Any:
-    if (path / "state.json").exists() or (path / "dataset_dict.json").exists():
-        return datasets.load_from_disk(str(path), keep_in_memory=True)
     if path.is_file() and path.suffix not in _FORMATS:
         raise DataError(
             f"{path}: expected a file that ends in {', '.join(_FORMATS)}, got {path.suffix!r}; "
@@ -114,16 +112,22 @@ def _open_path(datasets: Any, path: Path) -> Any:
         )
     # `datasets` copies files into a cache; ours is gone when the rows are in memory.
     with tempfile.TemporaryDirectory() as cache, quiet():
-        try:
-            if path.is_dir():
-                return datasets.load_dataset(str(path), cache_dir=cache, keep_in_memory=True)
-            kind = _FORMATS[path.suffix]
-            files = {"data_files": str(path), "cache_dir": cache, "keep_in_memory": True}
-            return datasets.load_dataset(kind, **files)
-        except (ValueError, OSError, datasets.exceptions.DatasetsError) as error:
-            raise DataError(
-                f"{path}: expected data files that the package datasets reads, got: {error}"
-            ) from error
+        kept: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
+        if path.is_file():
+            files = {"data_files": str(path), **kept}
+            return _read(path, lambda: datasets.load_dataset(_FORMATS[path.suffix], **files))
+        if (path / "state.json").exists() or (path / "dataset_dict.json").exists():
+            return _read(path, lambda: datasets.load_from_disk(str(path), keep_in_memory=True))
+        return _read(path, lambda: datasets.load_dataset(str(path), **kept))
+
+
+def _read(where: str | Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except Exception as error:  # whatever pyarrow, pandas or the hub's client raises
+        raise DataError(
+            f"{where}: expected data that the package datasets reads, got: {error}"
+        ) from error
 
 
 def _datasets() -> Any:

@@ -23,6 +23,10 @@ _FULL_CODES = frozenset(
     }
 )
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+# What running a query on a damaged file raises: sqlite3 decodes even SQLite's own messages, which
+# may quote bytes of the file.
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -46,6 +50,8 @@ def reported(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _from_sqlite(error, folder) from error
+    except UnicodeDecodeError as error:
+        raise _damaged(folder, str(error)) from error
     except OSError as error:
         raise _from_system(error, folder) from error
 
@@ -65,8 +71,12 @@ def _from_sqlite(error: sqlite3.Error, folder: Path) -> LedgerError:
             f"another program keeps the database in {folder} busy ({error}); close it and try again"
         )
     if code & 0xFF in _DAMAGED:
-        return LedgerError(f"the database in {folder} is damaged ({error}); restore it from a copy")
+        return _damaged(folder, str(error))
     return LedgerError(f"cannot use the database in {folder}: {error}")
+
+
+def _damaged(folder: Path, why: str) -> LedgerError:
+    return LedgerError(f"the database in {folder} is damaged ({why}); restore it from a copy")
 
 
 def _full(folder: Path, why: str) -> LedgerFull:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from baffle.errors import LedgerTampered
 from baffle.ledger.chain import HASH_SIZE, genesis_link, meta_seal, number
+from baffle.ledger.failures import UNREADABLE
 
 FORMAT = 1
 KEYS = frozenset({"format", "genesis", "base", "head", "snapshots"})
@@ -86,7 +87,7 @@ def stored_format(database: sqlite3.Connection) -> int | None:
     """Return the format version by the meta table, or None where it cannot be told."""
     try:
         return int.from_bytes(read(database, "format"), "little")
-    except (sqlite3.Error, LedgerTampered):
+    except (*UNREADABLE, LedgerTampered):
         return None
 
 

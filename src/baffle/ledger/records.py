@@ -8,6 +8,7 @@ from typing import Any
 
 from baffle.errors import LedgerTampered
 from baffle.ledger.chain import snapshot_seal
+from baffle.ledger.failures import UNREADABLE
 from baffle.ledger.meta import read_rounds, write_rounds
 from baffle.ledger.snapshot import file_name
 
@@ -52,7 +53,7 @@ def read(database: sqlite3.Connection, round: int) -> Record:
         stored = database.execute(query, (round,)).fetchone()
     except sqlite3.ProgrammingError:
         raise
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         raise LedgerTampered(round, f"snapshot {round} has no readable record") from error
     if stored is None:
         raise LedgerTampered(round, f"the record of snapshot {round} is missing")

@@ -8,6 +8,7 @@ from typing import Any
 
 from baffle.errors import LedgerTampered
 from baffle.ledger.chain import HASH_SIZE, Row, row_link
+from baffle.ledger.failures import UNREADABLE
 from baffle.ledger.meta import Mark
 
 BATCH = 64  # rows held at a time; no read transaction outlives a batch, so logs stay short
@@ -48,7 +49,7 @@ def _batch(database: sqlite3.Connection, first: int, last: int) -> list[tuple[An
         got.extend(database.execute(query, (first, last, BATCH)))
     except sqlite3.ProgrammingError:
         raise  # closed, or the wrong thread: nothing to do with what is stored
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         if not got:
             raise LedgerTampered(first, f"round {first} cannot be read: {error}") from error
     if not got:

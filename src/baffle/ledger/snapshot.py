@@ -145,5 +145,7 @@ def _slots(path: Path) -> dict[str, dict[str, NDArray[np.float32]]]:
     with safe_open(path, framework="numpy") as file:
         for key in file.keys():  # noqa: SIM118 (no mapping)
             slot, _, name = key.partition("/")
+            if file.get_slice(key).get_dtype() != "F32":
+                raise ValueError(f"{path.name} holds other numbers than float32")
             slots.setdefault(slot, {})[name] = file.get_tensor(key)
     return slots

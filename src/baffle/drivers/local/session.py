@@ -8,7 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from baffle.backends.torch import TorchProbe, evaluate, initial_weights, model_signature
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.backends.torch import (
+    TorchProbe,
+    evaluate,
+    initial_weights,
+    load_weights,
+    model_signature,
+)
 from baffle.cohort import cohort_size, draw_cohort
 from baffle.config import Settings, resolve, to_toml
 from baffle.drivers.build import genesis, policy
@@ -17,12 +26,14 @@ from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.federation import Federation, Follower, RoundRecord
 from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
 from baffle.drivers.local.roster import Roster
-from baffle.drivers.local.task import Task
+from baffle.drivers.local.task import Task, task_of
 from baffle.drivers.local.traffic import Traffic
+from baffle.errors import ConfigError
 from baffle.ledger import Ledger
 from baffle.ledger.replay import decode_row, replay
 from baffle.protocol import Genesis, Last, Rules, Server
 from baffle.updates import TrainState
+from baffle.updates.state import EMA, WEIGHTS
 
 CONFIG = "config.toml"
 OnRound = Callable[[Row], None]
@@ -98,9 +109,17 @@ class Session:
         """Return test loss and accuracy of the averaged weights; empty without a test set."""
         if self.task.test is None:
             return {}
-        weights = self.state.numpy().get("ema", self.state.numpy()["weights"])
-        loss, accuracy = evaluate(self.task.model, weights, self.task.test, self.task.loss)
+        loss, accuracy = evaluate(self.task.model, self.served(), self.task.test, self.task.loss)
         return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def served(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights to evaluate and to ship: averaged, if the run averages."""
+        slots = self.state.numpy()
+        return slots.get(EMA, slots[WEIGHTS])
+
+    def load_trained(self) -> None:
+        """Put the trained weights into the task's model."""
+        load_weights(self.task.model, self.served())
 
     def close(self) -> None:
         """Release the run folder."""
@@ -200,6 +219,36 @@ def _catch_up(session: Session, ledger: Ledger) -> None:
         newest = known[max(known)]
         session.totals = Totals(newest["probes"], newest["example_evaluations"], newest["seconds"])
         federation.traffic.up = newest["bytes_up"]
+
+
+def evaluated(folder: Path, round: int | None = None) -> dict[str, Any]:
+    """Return test loss and accuracy of the averaged weights after a round of a stored run.
+
+    Args:
+        folder: run folder, read only.
+        round: the last by default.
+
+    Raises:
+        ConfigError: the run has no such round, or its model came from Python.
+        LedgerError: not a run, or tampered with.
+    """
+    with Ledger.open(folder) as ledger:
+        if round is not None and not 0 <= round <= ledger.last_round:
+            raise ConfigError(f"the run's rounds are 0 to {ledger.last_round}, got {round}")
+        spec = Genesis.from_bytes(ledger.genesis)
+        task = task_of(resolve(spec.settings))
+        state = replay(ledger, round).state
+    if task.test is None:
+        raise ConfigError("this run has no test set to evaluate on")
+    slots = state.numpy()
+    loss, accuracy = evaluate(task.model, slots.get(EMA, slots[WEIGHTS]), task.test, task.loss)
+    return {
+        "run_dir": str(folder),
+        "round": state.round,
+        "test_loss": loss,
+        "test_accuracy": accuracy,
+        "digest": state.digest().hex(),
+    }
 
 
 def new_folder(parent: Path, settings: Settings) -> Path:

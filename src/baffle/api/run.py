@@ -1,0 +1,85 @@
+"""A whole run: choose by measurement, train, draw, sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.numpy import save_file
+
+from baffle.config import Settings
+from baffle.drivers.local.calibrate import Trial, calibrate
+from baffle.drivers.local.engine import choose_engine
+from baffle.drivers.local.metrics import Row, Totals
+from baffle.drivers.local.session import Session, resume, start
+from baffle.drivers.local.task import Task
+from baffle.report import Summary, draw_curves, summarise
+
+MODEL, CURVES = "model.safetensors", "curves.png"
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Who is told what.
+
+    Args:
+        on_trial: a calibration trial ended.
+        on_start: training begins; gets the complete settings.
+        on_round: a round was stored.
+        stop: asked at each round's border.
+    """
+
+    on_trial: Callable[[Trial], None] = lambda trial: None
+    on_start: Callable[[Session], None] = lambda session: None
+    on_round: Callable[[Row], None] = lambda row: None
+    stop: Callable[[], bool] = lambda: False
+
+
+def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) -> Summary:  # noqa: B008
+    """Run a federation into a new folder and return what it came to.
+
+    Args:
+        settings: what is "auto" or 0 among step size, chunk and threads is measured first.
+        task: model, loss, data; the model ends with the trained (averaged) weights.
+        folder: run folder, made if missing.
+        hooks: who is told what.
+    """
+    settings = choose_engine(settings, task)
+    trials: list[Trial] = []
+    if settings.update.step_size == "auto":
+        step_size, trials = calibrate(settings, task, hooks.on_trial)
+        update = settings.update.model_copy(update={"step_size": step_size})
+        settings = settings.model_copy(update={"update": update})
+    session = start(settings, task, folder)
+    _add_cost(session, trials)
+    return _train(session, hooks)
+
+
+def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hooks()) -> Summary:  # noqa: B008
+    """Go on with an interrupted run to its end; the same digests as if it had never stopped."""
+    return _train(resume(folder, task_for), hooks)
+
+
+def _add_cost(session: Session, trials: list[Trial]) -> None:
+    """Count what the trials cost into the run's totals: they are part of the training."""
+    session.totals = Totals(
+        probes=sum(t.probes for t in trials),
+        example_evaluations=sum(t.example_evaluations for t in trials),
+        seconds=sum(t.seconds for t in trials),
+    )
+    session.federation.traffic.up += sum(t.bytes_up for t in trials)
+    session.federation.traffic.down += sum(t.bytes_down for t in trials)
+
+
+def _train(session: Session, hooks: Hooks) -> Summary:
+    try:
+        hooks.on_start(session)
+        session.run(hooks.on_round, hooks.stop)
+        session.load_trained()
+        save_file(session.served(), session.folder / MODEL)
+    finally:
+        session.close()
+    if session.log.rows:
+        draw_curves([session.folder], session.folder / CURVES)
+    return summarise(session.folder)

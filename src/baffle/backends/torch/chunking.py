@@ -1,0 +1,26 @@
+"""How many points a pass takes, when the user does not say: a function of batch and model alone.
+
+Batched pass: as many points as keep the largest activation near a core's second-level cache.
+Mapped pass: as many perturbed copies of the weights as fit into a fixed amount of memory.
+"""
+
+from __future__ import annotations
+
+CACHE_BYTES = 2**20
+DENSE_BYTES = 2**28
+DRAWN_ENTRIES = 2**22
+
+
+def batched_chunk(peak_bytes: int) -> int:
+    """Return the points of a batched pass; `peak_bytes` is the largest activation of one point."""
+    return max(1, CACHE_BYTES // peak_bytes)
+
+
+def mapped_chunk(model_bytes: int, peak_bytes: int) -> int:
+    """Return the points of a mapped pass, each with its own weights and activations."""
+    return max(1, DENSE_BYTES // (model_bytes + 4 * peak_bytes))
+
+
+def drawn_points(chunk: int, entries: int) -> int:
+    """Return how many points' factors to draw at once: whole chunks of at most 2^22 entries."""
+    return chunk * max(1, DRAWN_ENTRIES // max(1, chunk * entries))

@@ -1,0 +1,5 @@
+"""Commands on models: check, convert."""
+
+from __future__ import annotations
+
+COMMANDS = ()

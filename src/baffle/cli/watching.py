@@ -1,0 +1,66 @@
+"""A run on the screen: calibration, the live line, the summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from baffle.api import Hooks
+from baffle.cli.interrupt import Interrupt
+from baffle.cli.output import Output
+from baffle.drivers.local.calibrate import Trial
+from baffle.drivers.local.session import Session
+from baffle.report import Progress, Summary
+
+
+def trained(output: Output, work: Callable[[Hooks], Summary]) -> None:
+    """Run some work with progress on the screen, then show what it came to.
+
+    Args:
+        output: where to print.
+        work: takes hooks, returns a summary.
+    """
+    with Interrupt() as stop, Watcher(output) as watcher:
+        summary = work(Hooks(watcher.trial, watcher.start, watcher.round, stop))
+    renderables = [summary.as_table()]
+    if stop.caught:
+        renderables.append(f"interrupted at a round's border; go on with: baffle resume {summary.run_dir}")
+    output.show(summary.as_json(), *renderables)
+
+
+class Watcher:
+    """Prints trials as they end and keeps the live line."""
+
+    def __init__(self, output: Output) -> None:
+        self.console = output.console
+        self.progress: Progress | None = None
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.progress is not None:
+            self.progress.__exit__(*error)  # type: ignore[arg-type]
+
+    def trial(self, trial: Trial) -> None:
+        """Print a calibration trial."""
+        self.console.print(
+            f"calibrating: step size {trial.step_size:<8.4g} training loss {trial.loss:.4f}  ({trial.seconds:.1f} s)"
+        )
+
+    def start(self, session: Session) -> None:
+        """Say what is about to run and where it is kept; begin the live line."""
+        s = session.settings
+        self.console.print(
+            f"{s.algorithm} on {s.data.name}, {s.model.name} with {session.dimension:,} parameters: "
+            f"{s.federation.clients:,} clients, {session.federation.cohort:,} asked each round; "
+            f"K = {s.probe.num_directions}, batch {s.probe.batch or 'all'}, step size {s.update.step_size:.4g}, "
+            f"chunk {s.engine.chunk}, {s.engine.threads} thread{'s' if s.engine.threads > 1 else ''}"
+        )
+        self.console.print(f"run folder {session.folder}")
+        self.progress = Progress(self.console, s.rounds)
+        self.progress.__enter__()
+
+    def round(self, row: dict) -> None:  # type: ignore[type-arg]
+        """Update the live line."""
+        if self.progress is not None:
+            self.progress.update(row)

@@ -1,0 +1,90 @@
+"""Choose the step size by short trials, since its scale decides more than anything else.
+
+Each trial is a whole small federation from the same start under another key: its own schedule,
+`share` of the rounds, no evaluation, its ledger thrown away. The step sizes go up and down by
+factors of two from a start until the training loss that the clients report stops falling. Test
+data take no part. What the trials cost is counted in the run's totals.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from baffle.config import Settings
+from baffle.drivers.local.session import start
+from baffle.drivers.local.task import Task
+
+START = 0.02
+FACTOR = 2.0
+MAX_TRIALS = 7
+SHARE, MIN_ROUNDS = 0.08, 16
+TAIL = 0.25  # share of a trial's last rounds whose losses are averaged
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One step size: the mean loss at its end, and what finding it cost."""
+
+    step_size: float
+    loss: float
+    probes: int
+    example_evaluations: int
+    seconds: float
+    bytes_up: int
+    bytes_down: int
+
+
+def calibrate(
+    settings: Settings, task: Task, on_trial: Callable[[Trial], None] = lambda trial: None
+) -> tuple[float, list[Trial]]:
+    """Return the step size whose trial ended with the least loss, and all trials.
+
+    Args:
+        settings: of the run; its step size is not looked at.
+        task: of the run; the model's weights are the same after.
+        on_trial: called after each.
+    """
+    trials: dict[int, Trial] = {}
+
+    def loss(power: int) -> float:
+        if power not in trials:
+            trials[power] = _try(settings, task, START * FACTOR**power)
+            on_trial(trials[power])
+        return trials[power].loss
+
+    best = 0
+    for direction in (1, -1):
+        while len(trials) < MAX_TRIALS and loss(best + direction) < loss(best):
+            best += direction
+    return trials[best].step_size, list(trials.values())
+
+
+def _try(settings: Settings, task: Task, step_size: float) -> Trial:
+    rounds = max(MIN_ROUNDS, round(SHARE * settings.rounds))
+    tried = settings.model_copy(
+        update={
+            "key": settings.key ^ 2**62,
+            "rounds": rounds,
+            "update": settings.update.model_copy(update={"step_size": step_size}),
+            "output": settings.output.model_copy(update={"evaluate_every": 0, "snapshot_every": 2**31}),
+        }
+    )
+    with tempfile.TemporaryDirectory(prefix="baffle-trial-") as folder:
+        session = start(tried, replace(task, test=None), Path(folder))
+        try:
+            session.run()
+            rows = session.log.rows
+        finally:
+            session.close()
+    tail = [r["loss"] for r in rows[-max(1, round(TAIL * rounds)) :]]
+    mean = sum(tail) / len(tail)
+    newest = rows[-1]
+    return Trial(
+        step_size,
+        mean if math.isfinite(mean) else math.inf,
+        *(newest[k] for k in ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")),
+    )
