@@ -18,7 +18,7 @@ _PUBLIC = {
 }
 
 __version__ = "0.1.0"
-__all__ = ["BaffleError", "Result", "Settings", "__version__", "federate", "resolve"]  # noqa: F822
+__all__ = ["BaffleError", "Result", "Settings", "__version__", "federate", "resolve"]
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,7 @@ class ConfigError(BaffleError):
 
 
 class BoundError(ConfigError):
-    """An integer sum could leave the range in which it is exact; the message shows the arithmetic."""
+    """An integer sum could leave the range where it is exact; the message shows why."""
 
 
 class DataError(BaffleError):
@@ -92,7 +92,7 @@ class LedgerFull(LedgerError):
 
 
 class LedgerTampered(LedgerError):
-    """Stored bytes differ from what was written. `round` is the first round concerned."""
+    """Stored bytes differ from what was written. `round` is the first concerned."""
 
     def __init__(self, round: int, message: str) -> None:
         super().__init__(message)

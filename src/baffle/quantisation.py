@@ -38,10 +38,13 @@ class Quantiser:
 
     def __post_init__(self) -> None:
         if not MIN_BITS <= self.bits <= MAX_BITS:
-            raise ConfigError(f"quantisation bits must lie in {MIN_BITS} to {MAX_BITS}, got {self.bits}")
+            raise ConfigError(
+                f"quantisation bits must lie in {MIN_BITS} to {MAX_BITS}, got {self.bits}"
+            )
         if abs(self.step_exponent) > MAX_STEP_EXPONENT:
             raise ConfigError(
-                f"quantisation step exponent must lie within ±{MAX_STEP_EXPONENT}, got {self.step_exponent}"
+                f"quantisation step exponent must lie within ±{MAX_STEP_EXPONENT}, "
+                f"got {self.step_exponent}"
             )
 
     @property
@@ -60,7 +63,9 @@ class Quantiser:
         clipped = np.clip(x, -self.limit, self.limit)
         u = (words + 0.5) * 2.0**-32
         q = np.where(2 * u < 1 + clipped, 1, -1) if self.bits == 1 else np.floor(clipped + u)
-        return Quantised(q.astype(np.int64), int(np.sum(np.abs(x) > self.limit)), float(np.mean(x**2)))
+        return Quantised(
+            q.astype(np.int64), int(np.sum(np.abs(x) > self.limit)), float(np.mean(x**2))
+        )
 
 
 @dataclass(frozen=True)
@@ -74,4 +79,5 @@ class Quantised:
 
 def rounding_words(client_key: int, round: int, step: int, count: int) -> NDArray[np.uint32]:
     """Return the words that decide the rounding of `count` directions; a client's own."""
-    return Stream(client_key, Purpose.ROUNDING, round, step).words(0, count)[0]
+    words: NDArray[np.uint32] = Stream(client_key, Purpose.ROUNDING, round, step).words(0, count)
+    return words.reshape(count)

@@ -19,7 +19,8 @@ SNAPSHOTS = (0, 40, 80)
 
 def make_state(round: int) -> TrainState:
     weights = {"a": np.arange(6, dtype=np.float32).reshape(2, 3) + round, "b": np.float32([0.5])}
-    return TrainState(round, {"weights": weights, "ema": {"a": weights["a"] / 3}})
+    updates = round - round // 10  # every tenth round was abandoned
+    return TrainState(round, {"weights": weights, "ema": {"a": weights["a"] / 3}}, updates)
 
 
 def make_row(round: int) -> Row:

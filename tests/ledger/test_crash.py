@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -89,18 +88,29 @@ def test_the_lock_of_another_process_dies_with_it(run):
     Ledger.open(run, write=True).close()
 
 
+FORK = """
+import os, sys, time
+from baffle.ledger import Ledger
+ledger = Ledger.open(sys.argv[1], write=True)
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
 def test_a_forked_worker_that_outlives_the_writer_holds_nothing(run):
-    ledger = Ledger.open(run, write=True)
-    worker = os.fork()
-    if worker == 0:
-        time.sleep(60)
-        os._exit(0)
-    try:
-        ledger.close()
-        Ledger.open(run, write=True).close()
-    finally:
-        os.kill(worker, signal.SIGKILL)
-        os.waitpid(worker, 0)
+    with subprocess.Popen([sys.executable, "-c", FORK, run], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        worker = int(process.stdout.readline())
+        try:
+            with pytest.raises(LedgerLocked, match=f"process {process.pid} is writing"):
+                Ledger.open(run, write=True)
+            process.kill()
+            process.wait()
+            os.kill(worker, 0)  # still there
+            Ledger.open(run, write=True).close()
+        finally:
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_an_interrupt_inside_append_leaves_the_ledger_usable(run, row_of, monkeypatch):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
-from baffle.errors import LedgerError, LedgerFull, LedgerTampered
+from baffle.errors import LedgerError, LedgerTampered
 from baffle.ledger import Ledger
 
 
@@ -89,13 +91,16 @@ def test_only_at_a_snapshot(run, round):
         ledger.prune(round)
 
 
-def test_without_room_to_shrink_the_pruning_stands(run, monkeypatch):
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY])
+def test_without_room_to_shrink_the_pruning_stands(run, monkeypatch, code):
+    def refuse(_: object) -> None:
+        error = sqlite3.OperationalError("as VACUUM would")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr("baffle.ledger.store.shrink", refuse)
     with Ledger.open(run, write=True) as ledger:
-
-        def full(folder: Path) -> AbstractContextManager[None]:
-            raise LedgerFull("as VACUUM would")
-
-XX
+        ledger.prune(40)
         ledger.verify()
     with Ledger.open(run) as ledger:
         assert ledger.first_round == 40

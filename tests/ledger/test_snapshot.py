@@ -20,7 +20,7 @@ def test_a_state_comes_back_bit_for_bit(run, state_of):
         assert ledger.snapshots == (0, 40, 80)
         for round in ledger.snapshots:
             found, expected = ledger.load(round), state_of(round)
-            assert found.round == round
+            assert (found.round, found.updates) == (round, expected.updates)
             assert found.slots.keys() == expected.slots.keys()
             for slot, arrays in expected.slots.items():
                 assert found.slots[slot].keys() == arrays.keys()
@@ -50,7 +50,12 @@ def test_the_file_is_plain_safetensors(run, state_of):
     assert set(load_file(path)) == {"weights/a", "weights/b", "ema/a"}
     with safe_open(path, "numpy") as file:
         digest = state_of(40).digest().hex()
-        assert file.metadata() == {"format": "1", "round": "40", "digest": digest}
+        assert file.metadata() == {
+            "format": "1",
+            "round": "40",
+            "updates": "36",
+            "digest": digest,
+        }
     size = int.from_bytes(path.read_bytes()[:8], "little")
     assert size % 8 == 0
     assert json.loads(path.read_bytes()[8 : 8 + size])["weights/b"]["shape"] == [1]
@@ -108,7 +113,7 @@ def test_saving_again_repairs_a_damaged_file(run, state_of):
     path = run / "snapshots" / "00000040.safetensors"
     path.write_bytes(b"damaged")
     with Ledger.open(run, write=True) as ledger:
-        with pytest.raises(LedgerTampered, match="snapshot 40: 00000040.safetensors differs"):
+        with pytest.raises(LedgerTampered, match=r"snapshot 40: 00000040\.safetensors differs"):
             ledger.load(40)
         ledger.save(state_of(40))
         assert ledger.snapshots == (0, 40, 80)
@@ -163,7 +168,12 @@ def test_a_well_formed_file_with_another_state(run, state_of):
             assert caught.value.round == 40
 
 
-@pytest.mark.parametrize("content", [b"nothing", save({"weights/a": np.zeros(2, np.float64)})])
+NOTHING = b"nothing"
+DOUBLES = save({"weights/a": np.zeros(2, np.float64)}, {"format": "1"})
+UNKNOWN = save({"weights/a": np.zeros(2, np.float32)}, {"format": "2"})
+
+
+@pytest.mark.parametrize("content", [NOTHING, DOUBLES, UNKNOWN])
 def test_a_file_that_is_no_snapshot(run, state_of, content):
     from baffle.ledger import records
 
@@ -172,5 +182,7 @@ def test_a_file_that_is_no_snapshot(run, state_of, content):
         sha256 = hashlib.sha256(content).digest()
         record = records.Record(40, sha256, state_of(40).digest(), ledger.link(40))
         records.insert(ledger._database, record)
-        with pytest.raises(LedgerTampered, match=r"cannot be read|other numbers"):
+        with pytest.raises(
+            LedgerTampered, match=r"cannot be read|other numbers|not of snapshot format"
+        ):
             ledger.load(40)

@@ -153,7 +153,7 @@ def test_a_database_cut_short(run, share):
 def test_rows_that_are_not_there(run):
     with Ledger.open(run) as ledger:
         for first, last in ((1, 101), (102, None), (200, 300), (0, 3), (-5, 3)):
-            with pytest.raises(LedgerError, match="holds no round before 1|ends with round 100"):
+            with pytest.raises(LedgerError, match=r"holds no round before 1|ends with round 100"):
                 ledger.rows(first, last)
         for round in (-1, 101, 2**70):
             with pytest.raises(LedgerError):

@@ -8,7 +8,9 @@ from baffle.errors import BoundError
 from baffle.quantisation import Quantiser
 
 
-def require_exact(kind: Kind, bits: int, clients: int, weight: int, directions: int, steps: int) -> int:
+def require_exact(
+    kind: Kind, bits: int, clients: int, weight: int, directions: int, steps: int
+) -> int:
     """Return the largest absolute entry that a rebuilt sum can reach.
 
     Args:
@@ -23,15 +25,17 @@ def require_exact(kind: Kind, bits: int, clients: int, weight: int, directions: 
 
     Example:
         >>> from baffle.directions import make_kind
-        >>> require_exact(make_kind("rank_one", 0), 16, clients=10, weight=1, directions=512, steps=1)
+        >>> kind = make_kind("rank_one", key=0)
+        >>> require_exact(kind, 16, clients=10, weight=1, directions=512, steps=1)
         167767040
     """
     limit = Quantiser(bits, 0).limit
     total = clients * weight * limit * directions * steps * kind.peak
     if total >= INT64_EXACT:
         raise BoundError(
-            f"{clients} clients × weight {weight} × {limit} (of {bits} bits) × {directions} directions "
-            f"× {steps} local steps × {kind.peak} (largest entry of {kind.name}) = {total}, not below "
-            f"2^63 = {INT64_EXACT}: use fewer bits, a smaller weight cap, cohort or number of directions"
+            f"{clients} clients × weight {weight} × {limit} (of {bits} bits) × {directions} "
+            f"directions × {steps} local steps × {kind.peak} (largest entry of {kind.name}) = "
+            f"{total}, not below 2^63 = {INT64_EXACT}: use fewer bits, a smaller weight cap, "
+            "cohort or number of directions"
         )
     return total

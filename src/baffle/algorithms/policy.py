@@ -107,7 +107,11 @@ def choose_estimator(
     ratio = even_to_odd(last.outcome)
     if ratio is None:
         was_central = last.plan.estimator_code == Central.code
-        return (Central(), last.plan.num_directions) if was_central else (MeanBaseline(), num_directions)
+        return (
+            (Central(), last.plan.num_directions)
+            if was_central
+            else (MeanBaseline(), num_directions)
+        )
     ratio = math.ldexp(ratio, 2 * (radius_exponent - last.plan.radius_exponent))
     if ratio > CROSSOVER:
         return Central(), max(1, (num_directions + pairs) // 2)
@@ -130,7 +134,7 @@ def _next_radius(last: Last) -> int:
 
 
 def _radius_floor(last: Last) -> int:
-    """Return log2 of the radius at which the odd part is NOISE_MARGIN times the losses' rounding."""
+    """Return log2 of the radius whose odd part is NOISE_MARGIN times the losses' rounding."""
     slope = math.sqrt(last.outcome.mean_energy(last.outcome.odd)) * 2.0**last.plan.step_exponent
     noise = FLOAT32_NOISE * max(abs(last.outcome.mean_loss), 2.0**-10)
     return math.ceil(math.log2(NOISE_MARGIN * noise / slope)) if slope else RADIUS_RANGE[0]

@@ -36,7 +36,7 @@ class Hooks:
     stop: Callable[[], bool] = lambda: False
 
 
-def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) -> Summary:  # noqa: B008
+def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) -> Summary:
     """Run a federation into a new folder and return what it came to.
 
     Args:
@@ -56,7 +56,7 @@ def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) ->
     return _train(session, hooks)
 
 
-def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hooks()) -> Summary:  # noqa: B008
+def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hooks()) -> Summary:
     """Go on with an interrupted run to its end; the same digests as if it had never stopped."""
     return _train(resume(folder, task_for), hooks)
 

@@ -27,7 +27,9 @@ def main(args: list[str] | None = None) -> Any:
     try:
         return app(args)
     except BaffleError as problem:
-        Console(stderr=True, highlight=False).print(f"baffle: {problem}", markup=False, soft_wrap=True)
+        Console(stderr=True, highlight=False).print(
+            f"baffle: {problem}", markup=False, soft_wrap=True
+        )
         sys.exit(problem.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 
 class Output:
-    """With `--json`, progress and tables go to standard error and one JSON object ends standard out.
+    """With `--json`, people read standard error, and one JSON object ends standard output.
 
     Args:
         as_json: whether --json was given.

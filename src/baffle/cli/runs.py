@@ -8,36 +8,50 @@ from typing import Annotated, Any
 
 import typer
 
-from baffle.cli.interrupt import Interrupt
 from baffle.cli.output import Output
 from baffle.config import load_config, resolve
 from baffle.errors import ConfigError, LedgerError
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object as the last line of standard output.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object as the last line of standard output.")
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 
 
 def run(
-    config: Annotated[Path | None, typer.Argument(help="A configuration file; the digits by default.")] = None,
+    config: Annotated[
+        Path | None, typer.Argument(help="A configuration file; the digits by default.")
+    ] = None,
     algorithm: Annotated[str | None, typer.Option(help="baffle or baffle-paper.")] = None,
-    key: Annotated[int | None, typer.Option(help="Run key: every random number comes from it.")] = None,
+    key: Annotated[
+        int | None, typer.Option(help="Run key: every random number comes from it.")
+    ] = None,
     rounds: Annotated[int | None, typer.Option(help="Communication rounds.")] = None,
     clients: Annotated[int | None, typer.Option(help="Registered clients.")] = None,
-    participation: Annotated[float | None, typer.Option(help="Share of them asked each round.")] = None,
+    participation: Annotated[
+        float | None, typer.Option(help="Share of them asked each round.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="digits, mnist, cifar10.")] = None,
     model: Annotated[str | None, typer.Option(help="mlp, linear, lenet, lenet5, wrn.")] = None,
     radius: Annotated[str | None, typer.Option(help="Probing radius, or auto.")] = None,
-    num_directions: Annotated[int | None, typer.Option("--num-directions", "-K", help="Directions a step.")] = None,
+    num_directions: Annotated[
+        int | None, typer.Option("--num-directions", "-K", help="Directions a step.")
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Examples a client probes; 0 for all.")] = None,
     step_size: Annotated[str | None, typer.Option(help="Step size, or auto.")] = None,
-    bits: Annotated[int | None, typer.Option(help="Bits of an uploaded integer; 1 for signs.")] = None,
-    setting: Annotated[
-        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any setting, as in the file.")
+    bits: Annotated[
+        int | None, typer.Option(help="Bits of an uploaded integer; 1 for signs.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder; by default a new one in runs/.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any setting, as in the file."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; by default a new one in runs/.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a federation. Without arguments: ten clients, handwritten digits, about half a minute."""
+    """Train a federation. Without arguments: ten clients, handwritten digits, half a minute."""
     named = {
         "algorithm": algorithm,
         "key": key,
@@ -86,14 +100,27 @@ def verify(run: Run, as_json: Json = False) -> None:
         first = ledger.snapshots[0]
         checked = sum(1 for _ in states(ledger, since=first)) - 1
         last = ledger.last_round
-    value = {"run_dir": str(run), "rounds": last, "replayed_from": first, "replayed": checked, "ok": True}
-    Output(as_json).show(value, f"{run}: {last} rounds intact, {checked} replayed from round {first}, all digests equal")
+    value = {
+        "run_dir": str(run),
+        "rounds": last,
+        "replayed_from": first,
+        "replayed": checked,
+        "ok": True,
+    }
+    Output(as_json).show(
+        value,
+        f"{run}: {last} rounds intact, {checked} replayed from round {first}, all digests equal",
+    )
 
 
 def replay(
     run: Run,
-    round: Annotated[int | None, typer.Option("--round", help="Round to replay to; the last by default.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the weights there, as safetensors.")] = None,
+    round: Annotated[
+        int | None, typer.Option("--round", help="Round to replay to; the last by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the weights there, as safetensors.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Rebuild the weights of any round from the ledger alone: no data, no model code."""
@@ -108,26 +135,37 @@ def replay(
     if out:
         save_file(dict(state.numpy()["weights"]), out)
     digest = state.digest().hex()
-    value = {"run_dir": str(run), "round": state.round, "digest": digest, "weights": str(out) if out else None}
-    Output(as_json).show(value, f"round {state.round}: digest {digest}" + (f", weights in {out}" if out else ""))
+    value = {
+        "run_dir": str(run),
+        "round": state.round,
+        "digest": digest,
+        "weights": str(out) if out else None,
+    }
+    Output(as_json).show(
+        value, f"round {state.round}: digest {digest}" + (f", weights in {out}" if out else "")
+    )
 
 
 def evaluate(
     run: Run,
-    round: Annotated[int | None, typer.Option("--round", help="Round to evaluate; the last by default.")] = None,
+    round: Annotated[
+        int | None, typer.Option("--round", help="Round to evaluate; the last by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate the averaged weights of any round on the test set."""
     from baffle.drivers.local.session import evaluated
 
     value = evaluated(run, round)
-    text = f"round {value['round']}: test accuracy {value['test_accuracy']:.4f}, test loss {value['test_loss']:.4f}"
-    Output(as_json).show(value, text)
+    figures = f"test accuracy {value['test_accuracy']:.4f}, test loss {value['test_loss']:.4f}"
+    Output(as_json).show(value, f"round {value['round']}: {figures}")
 
 
 def show(
     run: Run,
-    other: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="A second run to compare with.")] = None,
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[RUN]", help="A second run to compare with.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what a run came to, or two runs side by side."""
@@ -146,7 +184,7 @@ def _require_round(last: int, round: int | None) -> None:
 
 
 def _number(text: str | None) -> float | str | None:
-    """Return a number where the text is one; "auto" and mistakes are left to the settings' check."""
+    """Return a number where the text is one; "auto" and mistakes are for the settings' check."""
     if text is None:
         return None
     try:
@@ -172,4 +210,3 @@ def _nested(name: str, value: Any) -> dict[str, Any]:
 
 
 COMMANDS = (run, resume, verify, replay, evaluate, show)
-

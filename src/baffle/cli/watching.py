@@ -23,7 +23,9 @@ def trained(output: Output, work: Callable[[Hooks], Summary]) -> None:
         summary = work(Hooks(watcher.trial, watcher.start, watcher.round, stop))
     renderables = [summary.as_table()]
     if stop.caught:
-        renderables.append(f"interrupted at a round's border; go on with: baffle resume {summary.run_dir}")
+        renderables.append(
+            f"interrupted at a round's border; go on with: baffle resume {summary.run_dir}"
+        )
     output.show(summary.as_json(), *renderables)
 
 
@@ -44,17 +46,19 @@ class Watcher:
     def trial(self, trial: Trial) -> None:
         """Print a calibration trial."""
         self.console.print(
-            f"calibrating: step size {trial.step_size:<8.4g} training loss {trial.loss:.4f}  ({trial.seconds:.1f} s)"
+            f"calibrating: step size {trial.step_size:<8.4g} training loss {trial.loss:.4f}"
+            f"  ({trial.seconds:.1f} s)"
         )
 
     def start(self, session: Session) -> None:
         """Say what is about to run and where it is kept; begin the live line."""
         s = session.settings
         self.console.print(
-            f"{s.algorithm} on {s.data.name}, {s.model.name} with {session.dimension:,} parameters: "
-            f"{s.federation.clients:,} clients, {session.federation.cohort:,} asked each round; "
-            f"K = {s.probe.num_directions}, batch {s.probe.batch or 'all'}, step size {s.update.step_size:.4g}, "
-            f"chunk {s.engine.chunk}, {s.engine.threads} thread{'s' if s.engine.threads > 1 else ''}"
+            f"{s.algorithm} on {s.data.name}, {s.model.name} of {session.dimension:,} parameters; "
+            f"{s.federation.clients:,} clients, {session.federation.cohort:,} asked a round\n"
+            f"K {s.probe.num_directions}, batch {s.probe.batch or 'all'}, "
+            f"step size {s.update.step_size:.4g}, chunk {s.engine.chunk}, "
+            f"threads {s.engine.threads}"
         )
         self.console.print(f"run folder {session.folder}")
         self.progress = Progress(self.console, s.rounds)

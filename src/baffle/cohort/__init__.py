@@ -59,7 +59,8 @@ def chance(key: int, round: int, step: int, clients: NDArray[np.int64]) -> NDArr
         clients: client numbers.
     """
     words = Stream(key, Purpose.FAULT, round, step).blocks(clients, 0)[:, 0]
-    return (words + 0.5) * 2.0**-32
+    share: NDArray[np.float64] = (words.astype(np.float64) + 0.5) * 2.0**-32
+    return share
 
 
 __all__ = ["chance", "cohort_size", "draw_cohort"]

@@ -102,12 +102,13 @@ def _distinct(problem: ValidationError) -> list[Any]:
 
 
 def _mistake(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"] if str(part) not in {"float", "literal['auto']"})
+    key = ".".join(
+        str(part) for part in error["loc"] if str(part) not in {"float", "literal['auto']"}
+    )
     if error["type"] == "extra_forbidden":
         section = error["loc"][0] if len(error["loc"]) > 1 else None
         model = Settings.model_fields[section].annotation if section else Settings
         where = f"[{section}]" if section else "the top level"
         return f"{key} is no setting; {where} knows {', '.join(model.model_fields)}"  # type: ignore[union-attr]
-    wanted = error["msg"].replace("Input should be", "must be").replace("String should match pattern", "must be one of")
-    wanted = wanted.replace("'^(", "").replace(")$'", "").replace("|", ", ")
+    wanted = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{key} {wanted[0].lower() + wanted[1:]}, got {error['input']!r}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from baffle.algorithms import ALGORITHMS, SCHEDULES
 from baffle.directions import KINDS
@@ -19,8 +20,24 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
-def _one_of(values: Any) -> Any:
-    return Annotated[str, Field(pattern="^(" + "|".join(values) + ")$")]
+def _one_of(values: Iterable[str]) -> AfterValidator:
+    """Return a check that a name is a row of a registry; the message lists the rows."""
+    known = tuple(values)
+
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(f"must be one of {', '.join(known)}")
+        return name
+
+    return AfterValidator(check)
+
+
+DirectionName = Annotated[str, _one_of(KINDS)]
+EstimatorName = Annotated[str, _one_of(("auto", *ESTIMATORS))]
+OptimiserName = Annotated[str, _one_of(OPTIMISERS)]
+ScheduleName = Annotated[str, _one_of(SCHEDULES)]
+AlgorithmName = Annotated[str, _one_of(ALGORITHMS)]
+WeightingName = Annotated[str, _one_of(WEIGHTINGS)]
 
 
 class Section(BaseModel):
@@ -32,10 +49,16 @@ class Section(BaseModel):
 class DataSettings(Section):
     """Which data, and how clients share them."""
 
-    name: str = Field("digits", description="a data set that `baffle.data` knows, or 'own' from Python")
-    root: str = Field("", description="where its files lie; empty: BAFFLE_DATA, then ~/.cache/baffle")
+    name: str = Field(
+        "digits", description="a data set that `baffle.data` knows, or 'own' from Python"
+    )
+    root: str = Field(
+        "", description="where its files lie; empty: BAFFLE_DATA, then ~/.cache/baffle"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="for the loader")
-    partition: str = Field("dirichlet", description="iid, dirichlet, pathological, natural or sampled")
+    partition: str = Field(
+        "dirichlet", description="iid, dirichlet, pathological, natural or sampled"
+    )
     partition_options: dict[str, Any] = Field(
         default_factory=lambda: {"alpha": 1.0, "min_rows": 8}, description="for the partition"
     )
@@ -56,22 +79,32 @@ class FederationSettings(Section):
     cohort: int = Field(0, ge=0, description="clients asked each round; 0: by participation")
     min_reports: int = Field(1, ge=1, description="a round with fewer reports is abandoned")
     dropout: Share = Field(0.0, description="simulated share of asked clients that never answer")
-    slow: Share = Field(0.0, description="simulated share whose answer comes after the round closed")
-    weighting: _one_of(WEIGHTINGS) = Field("uniform", description="weight of a client's report")  # type: ignore[valid-type]
+    slow: Share = Field(
+        0.0, description="simulated share whose answer comes after the round closed"
+    )
+    weighting: WeightingName = Field("uniform", description="weight of a client's report")
     weight_cap: int = Field(1_000_000, ge=1, lt=2**32, description="largest weight of one client")
 
 
 class ProbeSettings(Section):
     """Where losses are evaluated."""
 
-    directions: _one_of(KINDS) = Field("rank_one", description="kind of direction")  # type: ignore[valid-type]
-    density: float = Field(1.0, gt=0, le=1, description="share of entries that masked directions move")
+    directions: DirectionName = Field("rank_one", description="kind of direction")
+    density: float = Field(
+        1.0, gt=0, le=1, description="share of entries that masked directions move"
+    )
     num_directions: int = Field(512, ge=1, lt=2**24, description="K, directions a local step")
     num_local_steps: int = Field(1, ge=1, le=4096, description="H, local steps a round")
-    estimator: _one_of(["auto", *ESTIMATORS]) = Field("auto", description="losses to derivatives")  # type: ignore[valid-type]
-    pairs: int = Field(8, ge=0, description="antithetic directions among them, for auto's measurements")
-    radius: Auto | Positive = Field("auto", description="σ, in parameter units, taken to a power of two")
-    batch: int = Field(32, ge=0, description="examples a client probes on a local step; 0: all it has")
+    estimator: EstimatorName = Field("auto", description="losses to derivatives")
+    pairs: int = Field(
+        8, ge=0, description="antithetic directions among them, for auto's measurements"
+    )
+    radius: Auto | Positive = Field(
+        "auto", description="σ, in parameter units, taken to a power of two"
+    )
+    batch: int = Field(
+        32, ge=0, description="examples a client probes on a local step; 0: all it has"
+    )
 
 
 class QuantisationSettings(Section):
@@ -84,7 +117,7 @@ class QuantisationSettings(Section):
 class UpdateSettings(Section):
     """Estimates to weights."""
 
-    optimiser: _one_of(OPTIMISERS) = Field("adam", description="sgd, momentum, adam, adam_by_tensor")  # type: ignore[valid-type]
+    optimiser: OptimiserName = Field("adam", description="sgd, momentum, adam, adam_by_tensor")
     beta1: Share = Field(0.9, description="decay of momentum")
     beta2: Share = Field(0.99, description="decay of Adam's second moment")
     epsilon: Positive = Field(1e-8, description="added to the second moment's root")
@@ -94,13 +127,15 @@ class UpdateSettings(Section):
     normalised: bool = Field(True, description="divide by the scalars' standard deviation")
     step_size: Auto | Positive = Field("auto", description="at the schedule's top")
     local_step_size: NotNegative = Field(0.01, description="of clients' own steps, when H > 1")
-    schedule: _one_of(SCHEDULES) = Field("cosine", description="constant, linear or cosine")  # type: ignore[valid-type]
+    schedule: ScheduleName = Field("cosine", description="constant, linear or cosine")
 
 
 class EngineSettings(Section):
-    """How probes are computed on this machine: fixed, since it changes losses in their last bits."""
+    """How probes are computed here: fixed, since it changes losses in their last bits."""
 
-    chunk: int = Field(0, ge=0, description="directions in one pass; 0: measured, then written here")
+    chunk: int = Field(
+        0, ge=0, description="directions in one pass; 0: measured, then written here"
+    )
     threads: int = Field(0, ge=0, description="threads of a pass; 0: measured, then written here")
 
 
@@ -108,15 +143,19 @@ class OutputSettings(Section):
     """What is kept."""
 
     dir: str = Field("runs", description="folder in which run folders are made")
-    evaluate_every: int = Field(10, ge=0, description="rounds between evaluations; 0: only at the end")
+    evaluate_every: int = Field(
+        10, ge=0, description="rounds between evaluations; 0: only at the end"
+    )
     snapshot_every: int = Field(100, ge=1, description="rounds between snapshots")
 
 
 class Settings(Section):
     """A whole run."""
 
-    algorithm: _one_of(ALGORITHMS) = Field("baffle", description="whose choices fill what is not set")  # type: ignore[valid-type]
-    key: int = Field(0, ge=0, lt=2**63, description="run key: every shared random number comes from it")
+    algorithm: AlgorithmName = Field("baffle", description="whose choices fill what is not set")
+    key: int = Field(
+        0, ge=0, lt=2**63, description="run key: every shared random number comes from it"
+    )
     rounds: int = Field(400, ge=1, lt=2**32, description="rounds")
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()

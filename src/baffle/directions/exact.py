@@ -51,8 +51,9 @@ def limbs(coefficients: Integers, peak: int) -> Iterator[tuple[int, NDArray[np.f
     limit = bound(coefficients, peak)
     if limit >= INT64_EXACT:
         raise BoundError(
-            f"a sum of {len(coefficients)} terms could reach {limit} = sum of |coefficients| × {peak}, "
-            f"not below 2^63 = {INT64_EXACT}; use fewer bits, clients, directions or smaller weights"
+            f"a sum of {len(coefficients)} terms could reach {limit} = sum of |coefficients| × "
+            f"{peak}, not below 2^63 = {INT64_EXACT}; use fewer bits, clients, directions or "
+            "smaller weights"
         )
     dtype = float_for(limit)
     if dtype is not None:
@@ -61,7 +62,9 @@ def limbs(coefficients: Integers, peak: int) -> Iterator[tuple[int, NDArray[np.f
     # Each limb has `width` bits, so n limbs' worth of peak stays below 2^53.
     width = 53 - (len(coefficients) * peak).bit_length()
     if width < 1:
-        raise BoundError(f"{len(coefficients)} terms of size {peak} are too many for one exact pass")
+        raise BoundError(
+            f"{len(coefficients)} terms of size {peak} are too many for one exact pass"
+        )
     # Magnitudes are cut, not the two's complement, whose negative rest would never reach zero.
     sign, rest, shift = np.sign(coefficients), np.abs(coefficients), 1
     while rest.any():

@@ -44,10 +44,11 @@ def magnitude_table() -> NDArray[np.int16]:
     found = hashlib.sha256(table.tobytes()).hexdigest()
     if found != TABLE_SHA256:
         raise ProtocolError(
-            f"expected the Gaussian table with SHA-256 {TABLE_SHA256[:16]}…, this platform computes "
-            f"{found[:16]}…; use rank_one or rademacher directions here"
+            f"expected the Gaussian table with SHA-256 {TABLE_SHA256[:16]}…, this platform "
+            f"computes {found[:16]}…; use rank_one or rademacher directions here"
         )
-    return table.astype(np.int16)
+    native: NDArray[np.int16] = table.astype(np.int16)
+    return native
 
 
 def moments() -> tuple[float, float]:
@@ -59,7 +60,8 @@ def moments() -> tuple[float, float]:
 
 def _values(halfwords: NDArray[np.uint16]) -> NDArray[np.int16]:
     magnitude = magnitude_table()[halfwords & 0x7FFF]
-    return np.where(halfwords & 0x8000, -magnitude, magnitude).astype(np.int16)
+    signed: NDArray[np.int16] = np.where(halfwords & 0x8000, -magnitude, magnitude).astype(np.int16)
+    return signed
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,21 @@ class Gaussian:
     unit_exponent: ClassVar[int] = -12
     peak: ClassVar[int] = 17_715
 
-    def draw(self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None) -> Dense:
+    def draw(
+        self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
+    ) -> Dense:
         """Return int16 [n, *shape]; entry j is halfword j of the stream, the lower half first."""
         words = stream.words(directions, -(-tensor.size // 2)).astype("<u4")
         halfwords = words.view("<u2")[:, : tensor.size]
         return Dense(_values(halfwords).reshape(-1, *tensor.shape), self.peak)
 
     def entries(
-        self, stream: Stream, direction: int, tensor: TensorSpec, flat: NDArray[np.int64], weights: Weights | None
+        self,
+        stream: Stream,
+        direction: int,
+        tensor: TensorSpec,
+        flat: NDArray[np.int64],
+        weights: Weights | None,
     ) -> NDArray[np.int64]:
         """Return single entries by flat index."""
         words = stream.blocks(direction, flat // 8)

@@ -35,12 +35,19 @@ class Kind(Protocol):
     unit_exponent: ClassVar[int]
     peak: ClassVar[int]
 
-    def draw(self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None) -> Factors:
+    def draw(
+        self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
+    ) -> Factors:
         """Return the factors of the given directions for one tensor."""
         ...
 
     def entries(
-        self, stream: Stream, direction: int, tensor: TensorSpec, flat: NDArray[np.int64], weights: Weights | None
+        self,
+        stream: Stream,
+        direction: int,
+        tensor: TensorSpec,
+        flat: NDArray[np.int64],
+        weights: Weights | None,
     ) -> NDArray[np.int64]:
         """Return single entries of one direction by flat index, without drawing the rest."""
         ...

@@ -56,7 +56,9 @@ class Masked:
         word = np.take_along_axis(words, (flat % 4)[..., None], axis=-1)[..., 0]
         return (word >> 16) < limit
 
-    def mask(self, tensor_number: int, tensor: TensorSpec, weights: Weights | None) -> NDArray[np.bool_]:
+    def mask(
+        self, tensor_number: int, tensor: TensorSpec, weights: Weights | None
+    ) -> NDArray[np.bool_]:
         """Return which entries of a tensor move now; bool of the tensor's shape."""
         flat = np.arange(tensor.size, dtype=np.int64)
         return self._mask_at(tensor_number, tensor, flat, weights).reshape(tensor.shape)
@@ -71,14 +73,21 @@ class Masked:
         pruned = len(tensor.shape) >= 2 and values.any()
         return chosen & (values[flat] != 0) if pruned else chosen
 
-    def draw(self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None) -> Dense:
+    def draw(
+        self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
+    ) -> Dense:
         """Return int8 [n, *shape] with zeros outside the mask."""
         full = _DENSE.draw(stream, directions, tensor, weights).values
         keep = self.mask(stream.tensor, tensor, weights)
         return Dense((full * keep).astype(np.int8), self.peak)
 
     def entries(
-        self, stream: Stream, direction: int, tensor: TensorSpec, flat: NDArray[np.int64], weights: Weights | None
+        self,
+        stream: Stream,
+        direction: int,
+        tensor: TensorSpec,
+        flat: NDArray[np.int64],
+        weights: Weights | None,
     ) -> NDArray[np.int64]:
         """Return single entries by flat index."""
         keep = self._mask_at(stream.tensor, tensor, flat, weights)

@@ -42,10 +42,16 @@ class Points:
     def part(self, start: int, stop: int) -> Points:
         """Return points start to stop: a chunk."""
         return Points(
-            self.place, self.kind, self.radius_exponents, self.directions[start:stop], self.signs[start:stop]
+            self.place,
+            self.kind,
+            self.radius_exponents,
+            self.directions[start:stop],
+            self.signs[start:stop],
         )
 
-    def factors(self, signature: ModelSignature, weights: Weights | None = None) -> dict[str, Factors]:
+    def factors(
+        self, signature: ModelSignature, weights: Weights | None = None
+    ) -> dict[str, Factors]:
         """Return the factors of every point by tensor name (unsigned and unscaled)."""
         return {
             tensor.name: self.kind.draw(self.place.stream(number), self.directions, tensor, weights)
@@ -53,7 +59,7 @@ class Points:
         }
 
     def scales(self, signature: ModelSignature) -> dict[str, NDArray[np.float32]]:
-        """Return sign_p · 2^(radius exponent + unit exponent) by tensor name; float32 [P], exact."""
+        """Return sign_p · 2^(radius + unit exponent) by tensor name; float32 [P], exact."""
         return {
             tensor.name: np.ldexp(self.signs.astype(np.float32), exponent + self.kind.unit_exponent)
             for (_, tensor), exponent in zip(signature.trained, self.radius_exponents, strict=True)
@@ -64,7 +70,10 @@ class Probe(Protocol):
     """Evaluate losses: the one call between mathematics and models."""
 
     def __call__(
-        self, weights: Mapping[str, NDArray[np.float32]], points: Points, examples: NDArray[np.int64]
+        self,
+        weights: Mapping[str, NDArray[np.float32]],
+        points: Points,
+        examples: NDArray[np.int64],
     ) -> NDArray[np.float64]:
         """Return the mean loss over the examples at each point; float64 [P].
 

@@ -23,13 +23,20 @@ class Rademacher:
     unit_exponent: ClassVar[int] = 0
     peak: ClassVar[int] = 1
 
-    def draw(self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None) -> Dense:
+    def draw(
+        self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
+    ) -> Dense:
         """Return int8 [n, *shape]; entry j (row-major) is bit j of the direction's stream."""
         bits = stream.bits(directions, tensor.size)
         return Dense(signs(bits).reshape(-1, *tensor.shape), self.peak)
 
     def entries(
-        self, stream: Stream, direction: int, tensor: TensorSpec, flat: NDArray[np.int64], weights: Weights | None
+        self,
+        stream: Stream,
+        direction: int,
+        tensor: TensorSpec,
+        flat: NDArray[np.int64],
+        weights: Weights | None,
     ) -> NDArray[np.int64]:
         """Return single entries by flat index."""
         return signs(single_bits(stream, direction, flat)).astype(np.int64)

@@ -39,7 +39,9 @@ class RankOneKind:
     unit_exponent: ClassVar[int] = 0
     peak: ClassVar[int] = 1
 
-    def draw(self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None) -> Factors:
+    def draw(
+        self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
+    ) -> Factors:
         """Return RankOne for two axes or more, Dense below; O + I + L bits a direction."""
         if len(tensor.shape) < 2:
             return _VECTOR.draw(stream, directions, tensor, weights)
@@ -48,7 +50,12 @@ class RankOneKind:
         return RankOne(z[:, :n_out], z[:, n_out : n_out + n_in], z[:, n_out + n_in :], tensor.shape)
 
     def entries(
-        self, stream: Stream, direction: int, tensor: TensorSpec, flat: NDArray[np.int64], weights: Weights | None
+        self,
+        stream: Stream,
+        direction: int,
+        tensor: TensorSpec,
+        flat: NDArray[np.int64],
+        weights: Weights | None,
     ) -> NDArray[np.int64]:
         """Return single entries by flat index: a product of three bits' signs."""
         if len(tensor.shape) < 2:
@@ -66,5 +73,3 @@ class RankOneKind:
 
 
 _VECTOR = Rademacher()
-
-

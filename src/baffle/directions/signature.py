@@ -62,7 +62,9 @@ class ModelSignature:
         names = [t.name for t in ordered]
         if len(set(names)) != len(names):
             twice = sorted({n for n in names if names.count(n) > 1})
-            raise ModelError(f"expected one tensor a name, got these names twice: {', '.join(twice)}")
+            raise ModelError(
+                f"expected one tensor a name, got these names twice: {', '.join(twice)}"
+            )
         if len(names) > MAX_TENSOR + 1:
             raise ModelError(f"expected at most {MAX_TENSOR + 1} tensors, got {len(names)}")
         if not any(t.trainable and t.size for t in ordered):

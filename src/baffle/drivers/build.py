@@ -52,7 +52,9 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
     estimator = ESTIMATORS["mean_baseline" if p.estimator == "auto" else p.estimator]
     pairs = p.pairs if estimator.name == "mean_baseline" else 0
     if p.estimator == "auto" and p.pairs < 2:
-        raise ConfigError(f"estimator auto needs at least 2 antithetic pairs to measure by, got {p.pairs}")
+        raise ConfigError(
+            f"estimator auto needs at least 2 antithetic pairs to measure by, got {p.pairs}"
+        )
     estimator.layout(p.num_directions, pairs)
     kind = make_kind(p.directions, settings.key, p.density)
     asked = cohort_size(f.clients, f.participation, f.cohort)
@@ -71,7 +73,9 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         pairs=pairs,
         radius_exponent=power_of_two("probe.radius", p.radius, START_RADIUS_EXPONENT, RADIUS_LIMIT),
         scale_exponents=(),
-        step_exponent=power_of_two("quantisation.step", q.step, START_STEP_EXPONENT, MAX_STEP_EXPONENT),
+        step_exponent=power_of_two(
+            "quantisation.step", q.step, START_STEP_EXPONENT, MAX_STEP_EXPONENT
+        ),
         bits=q.bits,
         batch=p.batch,
         weighting=f.weighting,
@@ -89,7 +93,9 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
     """
     u = settings.update
     if isinstance(u.step_size, str):
-        raise ConfigError("update.step_size is auto: choose it by a calibration first, or set a number")
+        raise ConfigError(
+            "update.step_size is auto: choose it by a calibration first, or set a number"
+        )
     return AutoPolicy(
         first=first_plan(settings, signature),
         rounds=settings.rounds,

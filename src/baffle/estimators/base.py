@@ -53,7 +53,9 @@ class Estimator(Protocol):
         """Return the points to probe for K directions, the first `pairs` of them antithetic."""
         ...
 
-    def derivatives(self, losses: Losses, num_directions: int, pairs: int, radius: float) -> Derivatives:
+    def derivatives(
+        self, losses: Losses, num_directions: int, pairs: int, radius: float
+    ) -> Derivatives:
         """Return the derivatives from the losses at the layout's points."""
         ...
 

@@ -33,7 +33,9 @@ class Central:
         signs = np.repeat(np.array([1, -1], dtype=np.int8), num_directions)
         return Layout(np.tile(numbers(num_directions), 2), signs)
 
-    def derivatives(self, losses: Losses, num_directions: int, pairs: int, radius: float) -> Derivatives:
+    def derivatives(
+        self, losses: Losses, num_directions: int, pairs: int, radius: float
+    ) -> Derivatives:
         """Return half differences over the radius; a pair with a non-finite loss is left out."""
         odd, odd_energy, even_energy = pair_derivatives(
             losses[:num_directions], losses[num_directions:], radius

@@ -30,7 +30,11 @@ class Quality:
 
 
 def quality(
-    mean_square: float, client_mean_square: float, effective: float, num_directions: int, dimension: int
+    mean_square: float,
+    client_mean_square: float,
+    effective: float,
+    num_directions: int,
+    dimension: int,
 ) -> Quality:
     """Return the figures of a round.
 

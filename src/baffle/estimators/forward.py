@@ -24,7 +24,9 @@ class Forward:
         directions = np.concatenate((numbers(1), numbers(num_directions)))
         return Layout(directions, np.r_[0, np.ones(num_directions)].astype(np.int8))
 
-    def derivatives(self, losses: Losses, num_directions: int, pairs: int, radius: float) -> Derivatives:
+    def derivatives(
+        self, losses: Losses, num_directions: int, pairs: int, radius: float
+    ) -> Derivatives:
         """Return differences against the base; all left out if the base is not finite."""
         with np.errstate(invalid="ignore", over="ignore"):
             values, finite = finite_or_zero((losses[1:] - losses[0]) / radius)

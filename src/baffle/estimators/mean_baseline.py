@@ -39,10 +39,16 @@ class MeanBaseline:
         signs = np.r_[np.ones(num_directions), -np.ones(pairs)].astype(np.int8)
         return Layout(np.concatenate((numbers(num_directions), numbers(pairs))), signs)
 
-    def derivatives(self, losses: Losses, num_directions: int, pairs: int, radius: float) -> Derivatives:
+    def derivatives(
+        self, losses: Losses, num_directions: int, pairs: int, radius: float
+    ) -> Derivatives:
         """Return central differences for the pairs, leave-one-out differences for the rest."""
-        odd, odd_energy, even_energy = pair_derivatives(losses[:pairs], losses[num_directions:], radius)
-        values, finite = finite_or_zero(np.r_[odd, leave_one_out(losses[pairs:num_directions]) / radius])
+        odd, odd_energy, even_energy = pair_derivatives(
+            losses[:pairs], losses[num_directions:], radius
+        )
+        values, finite = finite_or_zero(
+            np.r_[odd, leave_one_out(losses[pairs:num_directions]) / radius]
+        )
         return Derivatives(values, finite, mean_finite(losses), odd_energy, even_energy)
 
 

@@ -70,7 +70,6 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("PRAGMA cell_size_check = ON")
-        database.execute("PRAGMA temp_store = MEMORY")
         if write:
             _make_durable(database, folder)
     except BaseException:
@@ -110,6 +109,11 @@ def transaction(database: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") ->
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def shrink(database: sqlite3.Connection) -> None:
+    """Give the room of deleted rows back to the disk; needs room for a copy meanwhile."""
+    database.execute("VACUUM")
 
 
 def require_known(database: sqlite3.Connection, folder: Path) -> None:

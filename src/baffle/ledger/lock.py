@@ -42,7 +42,11 @@ class WriterLock:
     def release(self) -> None:
         """Let another process write. Harmless when repeated."""
         if self._file is not None:
+            import fcntl
+
             os.ftruncate(self._file, 0)
+            # Said out loud, since a worker that is just being forked has a share of the file too.
+            fcntl.flock(self._file, fcntl.LOCK_UN)
         self._forget()
 
     def _forget(self) -> None:

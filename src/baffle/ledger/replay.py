@@ -52,8 +52,8 @@ def states(
         if state.digest() != row.digest:
             raise LedgerTampered(
                 row.round,
-                f"round {row.round}: replay gives the digest {state.digest().hex()[:16]}…, stored is "
-                f"{row.digest.hex()[:16]}…",
+                f"round {row.round}: replay gives the digest {state.digest().hex()[:16]}…, "
+                f"stored is {row.digest.hex()[:16]}…",
             )
         yield Replayed(state, last)
 
@@ -69,10 +69,7 @@ def replay(ledger: Ledger, round: int | None = None, ops: Ops = NUMPY) -> Replay
     Raises:
         LedgerTampered, LedgerError: as `states`.
     """
-    found = None
-    for found in states(ledger, round, ops=ops):
-        pass
-    assert found is not None
+    *_, found = states(ledger, round, ops=ops)
     return found
 
 

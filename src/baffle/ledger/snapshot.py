@@ -79,6 +79,7 @@ def _header(state: TrainState, tensors: Tensors) -> bytes:
     about = {
         "format": SNAPSHOT_FORMAT,
         "round": str(state.round),
+        "updates": str(state.updates),
         "digest": state.digest().hex(),
     }
     entries: dict[str, Any] = {"__metadata__": about}
@@ -121,7 +122,7 @@ def read(path: Path, sha256: bytes, round: int, digest: bytes) -> TrainState:
     """
     require_file(path, sha256)
     try:
-        state = TrainState(round, _slots(path))
+        state = _state(path, round)
     except (SafetensorError, OSError) as error:
         raise ValueError(f"{path.name} cannot be read: {error}") from error
     if state.digest() != digest:
@@ -140,12 +141,15 @@ def require_file(path: Path, sha256: bytes) -> None:
         raise ValueError(f"{path.name} differs from what was written")
 
 
-def _slots(path: Path) -> dict[str, dict[str, NDArray[np.float32]]]:
+def _state(path: Path, round: int) -> TrainState:
     slots: dict[str, dict[str, NDArray[np.float32]]] = {}
     with safe_open(path, framework="numpy") as file:
+        about = file.metadata() or {}
+        if about.get("format") != SNAPSHOT_FORMAT:
+            raise ValueError(f"{path.name} is not of snapshot format {SNAPSHOT_FORMAT}")
         for key in file.keys():  # noqa: SIM118 (no mapping)
             slot, _, name = key.partition("/")
             if file.get_slice(key).get_dtype() != "F32":
                 raise ValueError(f"{path.name} holds other numbers than float32")
             slots.setdefault(slot, {})[name] = file.get_tensor(key)
-    return slots
+    return TrainState(round, slots, int(about.get("updates", "0")))

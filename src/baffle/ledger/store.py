@@ -9,10 +9,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
-from baffle.errors import LedgerError, LedgerFull
+from baffle.errors import LedgerError, LedgerFull, LedgerLocked
 from baffle.ledger import check, meta, records, rows, snapshot
 from baffle.ledger.chain import Row, row_link
-from baffle.ledger.database import DATABASE, build, connect, transaction
+from baffle.ledger.database import DATABASE, build, connect, shrink, transaction
 from baffle.ledger.durable import sync_folder
 from baffle.ledger.failures import reported
 from baffle.ledger.lock import WriterLock
@@ -175,8 +175,8 @@ class Ledger(Reading):
         with reported(self._folder):
             for file in files:
                 (self._folder / snapshot.FOLDER / file).unlink(missing_ok=True)
-        with suppress(LedgerFull), reported(self._folder):
-            self._database.execute("VACUUM")  # needs room for a copy; else pages are only reused
+        with suppress(LedgerFull, LedgerLocked), reported(self._folder):
+            shrink(self._database)  # if not now, then new rounds fill the room
 
     def close(self) -> None:
         """Close the files and let another process write. Harmless when repeated."""

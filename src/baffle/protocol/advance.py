@@ -11,7 +11,7 @@ from baffle.protocol.genesis import Genesis
 from baffle.protocol.messages import Outcome, Plan
 from baffle.updates import NUMPY, Chain, Ops, TrainState
 from baffle.updates.rebuild import Sums, estimate
-from baffle.updates.state import Slot
+from baffle.updates.state import WEIGHTS, Slot
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Rules:
             plan.tensor_scales(self.signature),
             self.normalised,
         )
-        weights = {name: _numpy(a) for name, a in state.weights.items()} if plan.kind.name == "masked" else None
+        # Only masked directions look at the weights; the others are spared the copy.
+        weights = state.numpy()[WEIGHTS] if plan.kind.name == "masked" else None
         return estimate(plan.kind, self.signature, plan.key, plan.round, 0, sums, weights, self.ops)
 
     def advance(self, state: TrainState, plan: Plan, outcome: Outcome) -> TrainState:
@@ -61,8 +62,6 @@ class Rules:
             )
         if outcome.abandoned:
             return dataclasses.replace(state, round=state.round + 1)
-        return self.chain.apply(state, self.estimate(state, plan, outcome), plan.step_size, self.ops)
-
-
-def _numpy(array: object) -> object:
-    return array if not hasattr(array, "numpy") else array.numpy()
+        return self.chain.apply(
+            state, self.estimate(state, plan, outcome), plan.step_size, self.ops
+        )

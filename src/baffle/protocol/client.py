@@ -1,4 +1,4 @@
-"""The client's side: plan bytes in, report bytes out. No I/O, no clock, nothing drawn but by counter.
+"""The client's side: plan bytes in, report bytes out. No I/O, no clock, no state of its own.
 
 Asked twice for the same round, also after a crash, it answers with the same bytes: batch and
 rounding are functions of (its secret, the run, the round), and of nothing that a restart loses.
@@ -33,7 +33,9 @@ MAX_ENERGY = 2**48 - 1
 
 def client_key(secret: bytes, run: bytes) -> int:
     """Return a client's 64-bit Philox key for one run, from its secret of 32 bytes."""
-    return int.from_bytes(hashlib.sha256(b"baffle client 1\n" + run + secret).digest()[:8], "little")
+    return int.from_bytes(
+        hashlib.sha256(b"baffle client 1\n" + run + secret).digest()[:8], "little"
+    )
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Client:
 
     def __post_init__(self) -> None:
         if self.examples < 1:
-            raise DataError(f"client {self.number} has no data: expected at least one example, got none")
+            raise DataError(
+                f"client {self.number} has no data: expected at least one example, got none"
+            )
 
     def answer(self, plan_bytes: bytes, state: TrainState, digest: bytes) -> bytes:
         """Return the report to a plan.
@@ -93,25 +97,35 @@ class Client:
 
     def _check(self, plan: Plan, state: TrainState, digest: bytes) -> None:
         if plan.run != self.run:
-            raise Refused("run", f"client {self.number}: expected a plan of run {self.run.hex()}, got {plan.run.hex()}")
+            raise Refused(
+                "run",
+                f"client {self.number}: expected a plan of run {self.run.hex()}, "
+                f"got {plan.run.hex()}",
+            )
         if plan.round != state.round:
-            raise Refused("round", f"client {self.number}: expected a plan of round {state.round}, got {plan.round}")
+            raise Refused(
+                "round",
+                f"client {self.number}: expected a plan of round {state.round}, got {plan.round}",
+            )
         if plan.digest != digest:
             raise Refused(
                 "digest",
-                f"client {self.number}: its weights at round {state.round} are {digest.hex()[:16]}…, "
-                f"the server's {plan.digest.hex()[:16]}…; it needs a snapshot",
+                f"client {self.number}: its weights at round {state.round} are "
+                f"{digest.hex()[:16]}…, the server's {plan.digest.hex()[:16]}…: take a snapshot",
             )
 
     def _probe(self, plan: Plan, step: int, key: int, weights: Slot) -> Derivatives:
         layout = plan.estimator.layout(plan.num_directions, plan.pairs)
-        exponents = tuple(plan.radius_exponent + s for s in plan.tensor_scales(self.rules.signature))
+        exponents = tuple(
+            plan.radius_exponent + s for s in plan.tensor_scales(self.rules.signature)
+        )
         place = Place(plan.key, plan.round, step)
         points = Points(place, plan.kind, exponents, layout.directions, layout.signs)
         losses = np.asarray(self.probe(weights, points, self._batch(plan, step, key)))
         if losses.shape != (len(points),) or losses.dtype != np.float64:
             raise ProbeError(
-                f"client {self.number}: expected {len(points)} float64 losses, got {losses.dtype} {losses.shape}"
+                f"client {self.number}: expected {len(points)} float64 losses, "
+                f"got {losses.dtype} {losses.shape}"
             )
         return plan.estimator.derivatives(losses, plan.num_directions, plan.pairs, plan.radius)
 
@@ -122,9 +136,13 @@ class Client:
     def _move(self, plan: Plan, step: int, quantised: Quantised, weights: Slot) -> Slot:
         """Take a local step by the client's own integers, as the server will add them up."""
         rules = self.rules
-        sums = Sums(quantised.values[None], 1, plan.step_exponent, plan.tensor_scales(rules.signature))
+        sums = Sums(
+            quantised.values[None], 1, plan.step_exponent, plan.tensor_scales(rules.signature)
+        )
         masked = weights if plan.kind.name == "masked" else None
-        own = estimate(plan.kind, rules.signature, plan.key, plan.round, step, sums, masked, rules.ops)
+        own = estimate(
+            plan.kind, rules.signature, plan.key, plan.round, step, sums, masked, rules.ops
+        )
         factor = f32(plan.local_factor)
         return {name: w - own[name] * factor for name, w in weights.items()}
 
@@ -143,13 +161,15 @@ class Client:
             nonfinite=sum(int(np.sum(~d.finite)) for d in losses),
             energy=_fixed(sum(p.energy for p in parts) / steps, ENERGY_EXPONENT, MAX_ENERGY),
             odd=_fixed(sum(d.odd for d in losses) / steps * in_steps, ENERGY_EXPONENT, MAX_ENERGY),
-            even=_fixed(sum(d.even for d in losses) / steps * in_steps, ENERGY_EXPONENT, MAX_ENERGY),
+            even=_fixed(
+                sum(d.even for d in losses) / steps * in_steps, ENERGY_EXPONENT, MAX_ENERGY
+            ),
         )
 
 
 def _fixed(value: float, exponent: int, limit: int) -> int:
     """Return a number as an integer in units of 2^exponent, saturating at ±limit."""
-    scaled = math.ldexp(value, -exponent) if abs(value) < 2.0**200 else math.copysign(math.inf, value)
+    scaled = (
+        math.ldexp(value, -exponent) if abs(value) < 2.0**200 else math.copysign(math.inf, value)
+    )
     return round(max(-float(limit), min(float(limit), scaled)))
-
-

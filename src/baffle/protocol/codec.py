@@ -37,7 +37,9 @@ def _split(what: str, layout: struct.Struct, data: bytes, code: int) -> tuple[tu
     if fields[0] != code:
         raise DecodeError(f"{what}: expected type byte {code:#04x}, got {fields[0]:#04x}")
     if fields[1] != VERSION:
-        raise DecodeError(f"{what}: expected version {VERSION}, got {fields[1]}; upgrade the older side")
+        raise DecodeError(
+            f"{what}: expected version {VERSION}, got {fields[1]}; upgrade the older side"
+        )
     return fields[2:], data[layout.size :]
 
 
@@ -73,11 +75,18 @@ def decode_plan(data: bytes) -> Plan:
     (run, round_, key, digest, directions, steps, kind, density, estimator, pairs, radius, step,
      bits, batch, weighting, cap, step_size, local_factor, n_scales) = fields  # fmt: skip
     _need("plan", directions >= 1 and steps >= 1, "K and H must be at least 1", (directions, steps))
-    _need("plan", directions * steps <= MAX_COUNT, f"H·K must not pass {MAX_COUNT}", directions * steps)
+    _need(
+        "plan",
+        directions * steps <= MAX_COUNT,
+        f"H·K must not pass {MAX_COUNT}",
+        directions * steps,
+    )
     _need("plan", kind in {k.code for k in KINDS.values()}, "unknown kind of direction", kind)
     _need("plan", estimator in ESTIMATOR_BY_CODE, "unknown estimator", estimator)
     _need("plan", pairs <= directions, "pairs must not pass K", pairs)
-    _need("plan", abs(step) <= MAX_STEP_EXPONENT, f"step exponent within ±{MAX_STEP_EXPONENT}", step)
+    _need(
+        "plan", abs(step) <= MAX_STEP_EXPONENT, f"step exponent within ±{MAX_STEP_EXPONENT}", step
+    )
     _need("plan", MIN_BITS <= bits <= MAX_BITS, f"bits in {MIN_BITS} to {MAX_BITS}", bits)
     _need("plan", weighting < len(WEIGHTINGS), "unknown weighting", weighting)
     _need("plan", cap >= 1, "the weight cap must be at least 1", cap)
@@ -86,7 +95,12 @@ def decode_plan(data: bytes) -> Plan:
         _need("plan", good, f"{name} must be a finite number, not negative", value)
     _rest_is("plan", rest, n_scales)
     scales = struct.unpack(f"<{n_scales}b", rest)
-    _need("plan", not scales or any(scales), "scale exponents that are all 0 are written as none", scales)
+    _need(
+        "plan",
+        not scales or any(scales),
+        "scale exponents that are all 0 are written as none",
+        scales,
+    )
     return Plan(
         run, round_, key, digest, directions, steps, kind, density + 1, estimator, pairs, radius,
         scales, step, bits, batch, WEIGHTINGS[weighting], cap, step_size, local_factor,
@@ -118,12 +132,22 @@ def decode_report(data: bytes, plan: Plan) -> Report:
         DecodeError: another length than the plan's, an integer outside the quantiser's range, a
             weight above the cap, or anything but the one encoding of a report.
     """
-    _need("report", len(data) == (size := report_size(plan.count, plan.bits)), f"expected {size} bytes", len(data))
+    _need(
+        "report",
+        len(data) == (size := report_size(plan.count, plan.bits)),
+        f"expected {size} bytes",
+        len(data),
+    )
     fields, rest = _split("report", _REPORT, data, REPORT)
     run, round_, client, count, weight, loss, clips, nonfinite, *energies = fields
     _need("report", count == plan.count, f"expected {plan.count} integers", count)
     _need("report", 1 <= weight <= plan.weight_cap, f"weight in 1 to {plan.weight_cap}", weight)
-    _need("report", clips <= count and nonfinite <= count, f"clips and left out within {count}", (clips, nonfinite))
+    _need(
+        "report",
+        clips <= count and nonfinite <= count,
+        f"clips and left out within {count}",
+        (clips, nonfinite),
+    )
     values = unpack(rest, count, plan.bits)
     energy, odd, even = (int.from_bytes(e, "little") for e in energies)
     return Report(run, round_, client, values, weight, loss, clips, nonfinite, energy, odd, even)
@@ -150,13 +174,18 @@ def decode_outcome(data: bytes, count: int) -> Outcome:
         DecodeError: anything but the one encoding of an outcome of that plan.
     """
     fields, rest = _split("outcome", _OUTCOME, data, OUTCOME)
-    *head, width, found = fields
+    run, round_, reports, weight, squares, *sums, width, found = fields
     _need("outcome", found in (0, count), f"expected {count} integers or none", found)
     _need("outcome", 2 <= width <= 64, "width in 2 to 64 bits", width)
     _rest_is("outcome", rest, packed_size(found, width))
     values: NDArray[np.int64] = unpack(rest, found, width)
-    _need("outcome", width_for(values) == width, "integers must be packed in the least width", width)
-    outcome = Outcome(*head, values)
+    _need(
+        "outcome", width_for(values) == width, "integers must be packed in the least width", width
+    )
+    loss, clips, nonfinite, energy, odd, even = sums
+    outcome = Outcome(
+        run, round_, reports, weight, squares, loss, clips, nonfinite, energy, odd, even, values
+    )
     _need("outcome", bool(found) <= (outcome.reports > 0), "a sum needs reports", outcome.reports)
     _need("outcome", bool(found) <= (outcome.weight > 0), "a sum needs weight", outcome.weight)
     return outcome

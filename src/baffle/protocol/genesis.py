@@ -1,4 +1,4 @@
-"""What both sides agree on before the first round: one canonical JSON text, hashed into the run id."""
+"""What both sides agree on before round 0: one canonical JSON text, hashed into the run id."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class Genesis:
             "format": GENESIS_FORMAT,
             "algorithm": self.algorithm,
             "key": self.key,
-            "tensors": [[t.name, list(t.shape), t.dtype, t.trainable] for t in self.signature.tensors],
+            "tensors": [
+                [t.name, list(t.shape), t.dtype, t.trainable] for t in self.signature.tensors
+            ],
             "frozen": self.signature.frozen_digest.hex(),
             "update": dataclasses.asdict(self.update),
             "initial": self.initial.hex(),
@@ -80,7 +82,9 @@ class Genesis:
                 value["settings"],
             )
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
-            raise DecodeError(f"genesis: expected canonical JSON of a run, got {problem}") from problem
+            raise DecodeError(
+                f"genesis: expected canonical JSON of a run, got {problem}"
+            ) from problem
         if genesis.to_bytes() != data:
             raise DecodeError("genesis: expected its one canonical encoding, got another")
         return genesis

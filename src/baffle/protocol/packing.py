@@ -20,7 +20,7 @@ def packed_size(count: int, bits: int) -> int:
 
 
 def width_for(values: NDArray[np.int64]) -> int:
-    """Return the least width, 2 to 64, whose range -(2^(w-1) - 1) … 2^(w-1) - 1 holds all values."""
+    """Return the least width w, 2 to 64, such that no |value| passes 2^(w-1) - 1."""
     largest = max((abs(int(values.min())), abs(int(values.max()))), default=0) if len(values) else 0
     return max(2, largest.bit_length() + 1)
 
@@ -37,7 +37,10 @@ def pack(values: NDArray[np.int64], bits: int) -> bytes:
     """
     limit = _limit(bits)
     if len(values) and max(abs(int(values.min())), abs(int(values.max()))) > limit:
-        raise DecodeError(f"expected integers within ±{limit} for {bits} bits, got {values.min()} to {values.max()}")
+        raise DecodeError(
+            f"expected integers within ±{limit} for {bits} bits, "
+            f"got {values.min()} to {values.max()}"
+        )
     codes = (values.astype(np.uint64) + np.uint64(limit)).astype("<u8")  # modulo 2^64: width 64 too
     if bits == 1:
         codes >>= np.uint64(1)
@@ -61,10 +64,17 @@ def unpack(data: bytes, count: int, bits: int) -> NDArray[np.int64]:
             raise DecodeError("expected padding bits of 0 behind the last integer, got a 1")
         wide = np.zeros((count, 64), dtype=np.uint8)
         wide[:, :bits] = planes[: count * bits].reshape(count, bits)
-        codes = np.packbits(wide, axis=1, bitorder="little").view("<u8").reshape(count).astype(np.uint64)
+        codes = (
+            np.packbits(wide, axis=1, bitorder="little")
+            .view("<u8")
+            .reshape(count)
+            .astype(np.uint64)
+        )
     if bits == 1:
         return codes.astype(np.int64) * 2 - 1
     limit = _limit(bits)
     if count and int(codes.max()) > 2 * limit:
-        raise DecodeError(f"expected codes up to {2 * limit} for {bits} bits, got {int(codes.max())}")
+        raise DecodeError(
+            f"expected codes up to {2 * limit} for {bits} bits, got {int(codes.max())}"
+        )
     return (codes - np.uint64(limit)).astype(np.int64)

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-
 from baffle.aggregation import WeightedSum
 from baffle.errors import ProtocolError, Refused
 from baffle.protocol.advance import Rules
@@ -95,11 +94,13 @@ class Server:
     def _event(self, event: str) -> None:
         if (self.stage, event) not in _TABLE:
             allowed = [e for s, e in _TABLE if s is self.stage]
-            raise ProtocolError(f"the server is {self.stage.value}: expected {' or '.join(allowed)}, got {event}")
+            raise ProtocolError(
+                f"the server is {self.stage.value}: expected {' or '.join(allowed)}, got {event}"
+            )
         self.stage = _TABLE[self.stage, event]
 
     def open_round(self, cohort: frozenset[int] | None = None) -> bytes:
-        """Begin a round and return its plan's bytes; reports from outside the cohort are refused."""
+        """Begin a round and return its plan; reports from outside the cohort are refused."""
         self._event("open_round")
         self.plan = self.policy.plan(self.run, self.state.round, self.digest, self.last)
         self._plan_bytes = encode_plan(self.plan)
@@ -137,19 +138,26 @@ class Server:
     def _admit(self, report: Report, data: bytes) -> None:
         who = f"client {report.client}"
         if report.run != self.run[:RUN_PREFIX]:
-            raise Refused("run", f"{who}: expected a report to run {self.run.hex()[:16]}, got {report.run.hex()}")
+            raise Refused(
+                "run",
+                f"{who}: expected a report to run {self.run.hex()[:16]}, got {report.run.hex()}",
+            )
         if report.round != self.plan.round:
-            raise Refused("round", f"{who}: expected a report to round {self.plan.round}, got {report.round}")
+            raise Refused(
+                "round", f"{who}: expected a report to round {self.plan.round}, got {report.round}"
+            )
         if report.client >= self.clients:
             raise Refused("client", f"expected a client below {self.clients}, got {report.client}")
         if self._cohort and report.client not in self._cohort:
             raise Refused("cohort", f"{who} was not asked in round {self.plan.round}")
         if report.client in self._seen:
             same = "the same" if self._seen[report.client] == data else "another"
-            raise Refused("twice", f"{who} reported already in round {self.plan.round}, with {same} content")
+            raise Refused(
+                "twice", f"{who} reported already in round {self.plan.round}, with {same} content"
+            )
 
     def close_round(self) -> Closed:
-        """End the round and return what must be stored; too few reports make it an abandoned one."""
+        """End the round and return what must be stored; too few reports abandon it."""
         self._event("close_round")
         outcome = self._outcome()
         state = self.rules.advance(self.state, self.plan, outcome)
@@ -182,6 +190,8 @@ class Server:
         self._event("commit")
         assert self._closed is not None
         closed = self._closed
-        self.state, self.digest, self.last = closed.state, closed.digest, Last(closed.plan, closed.outcome)
-
-
+        self.state, self.digest, self.last = (
+            closed.state,
+            closed.digest,
+            Last(closed.plan, closed.outcome),
+        )

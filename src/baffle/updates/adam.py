@@ -56,5 +56,3 @@ class Adam:
 def _mix(old: Slot, new: Slot, beta: float) -> Slot:
     keep, take = f32(beta), f32(1 - beta)
     return {name: old[name] * keep + value * take for name, value in new.items()}
-
-

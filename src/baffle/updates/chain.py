@@ -47,7 +47,9 @@ class Chain:
         """
         slots = dict(state.slots)
         for part in self.parts:
-            estimate, changed = part.apply(estimate, Moment(state.weights, slots, state.updates, ops))
+            estimate, changed = part.apply(
+                estimate, Moment(state.weights, slots, state.updates, ops)
+            )
             slots.update(changed)
         slots[WEIGHTS] = self._step(state.weights, estimate, step_size)
         if self.average:

@@ -1,4 +1,4 @@
-"""What a chain of updates is made of: each part turns an estimate into a better one and keeps slots."""
+"""The parts of a chain of updates: each makes a better estimate of an estimate, and keeps slots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From summed integers to an estimate: G = sum_k Q_k z_k, exact, then one rounding and one scale."""
+"""From summed integers to an estimate: G = sum_k Q_k z_k exact, one rounding, one scale."""
 
 from __future__ import annotations
 
@@ -38,7 +38,11 @@ class Sums:
         """Return what one G at scale exponent 0 is multiplied by: step/(K·W), or 1/(K·std)."""
         directions = self.values.shape[1]
         if not self.normalised:
-            return math.ldexp(1 / (directions * self.weight), self.step_exponent) if self.weight else 0.0
+            return (
+                math.ldexp(1 / (directions * self.weight), self.step_exponent)
+                if self.weight
+                else 0.0
+            )
         deviation = standard_deviation(self.values)
         return 1 / (directions * deviation) if deviation else 0.0
 
@@ -121,5 +125,7 @@ def estimate(
             place = Place(key, round, steps + h)
             part = rebuild_integers(kind, place, number, tensor, row, weights, ops)
             total = part if total is None else total + part
-        result[tensor.name] = ops.to_float32(total) * f32(math.ldexp(factor, kind.unit_exponent - scale))
+        result[tensor.name] = ops.to_float32(total) * f32(
+            math.ldexp(factor, kind.unit_exponent - scale)
+        )
     return result

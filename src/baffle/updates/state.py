@@ -54,7 +54,9 @@ class TrainState:
     def numpy(self) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Return the slots as contiguous little-endian float32 arrays."""
         return {
-            slot: {name: np.ascontiguousarray(np.asarray(a), dtype="<f4") for name, a in arrays.items()}
+            slot: {
+                name: np.ascontiguousarray(np.asarray(a), dtype="<f4") for name, a in arrays.items()
+            }
             for slot, arrays in self.slots.items()
         }
 

@@ -74,9 +74,14 @@ def moved(parameter: Tensor, factors: Factors, scale: NDArray[np.float32]) -> Mo
     if not isinstance(factors, RankOne):
         delta = scaled(factors.dense(), scale, base)
         return Moved(base, dense=delta.add_(base).to(base.dtype))
-    out = scaled(factors.out, scale, base).to(base.dtype)
-    inner, kernel = (torch.from_numpy(np.ascontiguousarray(z)).to(out) for z in (factors.inner, factors.kernel))
-    return Moved(base, low=Low(out, inner, kernel))
+    out = scaled(factors.out, scale, base)
+    inner, kernel = (
+        torch.from_numpy(np.ascontiguousarray(z)).to(out) for z in (factors.inner, factors.kernel)
+    )
+    if kernel.shape[1] == 1:  # a matrix: its one kernel entry is a sign, which `out` takes
+        out, kernel = out.mul_(kernel), torch.ones_like(kernel)
+    low = Low(out.to(base.dtype), inner.to(base.dtype), kernel.to(base.dtype))
+    return Moved(base, low=low)
 
 
 def part_of(tracked: Mapping[int, Moved], start: int, stop: int) -> dict[int, Moved]:

@@ -31,15 +31,24 @@ class TorchOps:
         return torch.zeros_like(array)
 
     def sqrt(self, array: Tensor) -> Tensor:
-        """Return the correctly rounded square root."""
-        return torch.sqrt(array)
+        """Return the correctly rounded square root.
+
+        torch.sqrt on float32 is not (on a CPU it calls a vector library that is off by an ulp now
+        and then). Taken in float64 and rounded it is, even if float64's last bit is wrong: no
+        float32's root lies closer than 2^-50 to the middle between two float32s.
+        """
+        return torch.sqrt(array.to(torch.float64)).to(torch.float32)
 
     def weighted_sum(self, factors: Factors, coefficients: NDArray[np.int64]) -> Tensor:
         """Return sum_k coefficients[k] · z_k as exact int64."""
         if isinstance(factors, RankOne):
             return self._rank_one(factors, coefficients)
         assert isinstance(factors, Dense)
-        flat = torch.from_numpy(np.ascontiguousarray(factors.values)).to(self.device).reshape(factors.count, -1)
+        flat = (
+            torch.from_numpy(np.ascontiguousarray(factors.values))
+            .to(self.device)
+            .reshape(factors.count, -1)
+        )
         total = torch.zeros(flat.shape[1], dtype=torch.int64, device=self.device)
         for shift, limb in limbs(coefficients, factors.peak):
             part = torch.from_numpy(limb).to(self.device)

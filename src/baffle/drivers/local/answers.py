@@ -22,7 +22,9 @@ class Answer:
 class Answers(Protocol):
     """A way to compute reports; every way gives the same bytes."""
 
-    def collect(self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]) -> Iterator[Answer]:
+    def collect(
+        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
+    ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         ...
 
@@ -33,7 +35,9 @@ class OneByOne:
 
     roster: Roster
 
-    def collect(self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]) -> Iterator[Answer]:
+    def collect(
+        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
+    ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
         for number in numbers:

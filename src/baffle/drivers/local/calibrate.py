@@ -70,7 +70,9 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
             "key": settings.key ^ 2**62,
             "rounds": rounds,
             "update": settings.update.model_copy(update={"step_size": step_size}),
-            "output": settings.output.model_copy(update={"evaluate_every": 0, "snapshot_every": 2**31}),
+            "output": settings.output.model_copy(
+                update={"evaluate_every": 0, "snapshot_every": 2**31}
+            ),
         }
     )
     with tempfile.TemporaryDirectory(prefix="baffle-trial-") as folder:
@@ -86,5 +88,8 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
     return Trial(
         step_size,
         mean if math.isfinite(mean) else math.inf,
-        *(newest[k] for k in ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")),
+        *(
+            newest[k]
+            for k in ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")
+        ),
     )

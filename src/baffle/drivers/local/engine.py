@@ -34,7 +34,9 @@ def choose_engine(settings: Settings, task: Task) -> Settings:
 
 def _candidates(settings: Settings) -> Iterator[tuple[int, int]]:
     engine, directions = settings.engine, settings.probe.num_directions
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     threads = [engine.threads] if engine.threads else sorted({1, cores})
     chunks = [engine.chunk] if engine.chunk else sorted({min(c, directions) for c in CHUNKS})
     return ((c, t) for t in threads for c in chunks)

@@ -26,7 +26,9 @@ class Faults:
     dropout: float = 0.0
     slow: float = 0.0
 
-    def split(self, round: int, cohort: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def split(
+        self, round: int, cohort: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (on time, late) of a round's cohort; the rest never answer."""
         answering = cohort[chance(self.key, round, DROPOUT, cohort) >= self.dropout]
         late = chance(self.key, round, SLOW, answering) < self.slow

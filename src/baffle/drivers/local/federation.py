@@ -117,7 +117,9 @@ class Federation:
         self.traffic.close(len(closed.plan_bytes) + len(closed.outcome_bytes))
         self.follower.follow(closed.plan_bytes, closed.outcome_bytes, closed.digest)
         probes = closed.plan.probes * (closed.outcome.reports + len(self._late))
-        return RoundRecord(closed, len(cohort), late, probes, evaluations, time.perf_counter() - started)
+        return RoundRecord(
+            closed, len(cohort), late, probes, evaluations, time.perf_counter() - started
+        )
 
     def _deliver_late(self) -> int:
         """Give the server what came too late for the round before; it refuses it by round."""

@@ -26,7 +26,9 @@ def round_row(plan: Plan, outcome: Outcome, dimension: int) -> Row:
     reports = outcome.reports
     effective = outcome.weight**2 / outcome.weight_squares if outcome.weight_squares else 0.0
     values = outcome.values
-    mean_square = float((values.astype(float) ** 2).mean()) / outcome.weight**2 if len(values) else 0.0
+    mean_square = (
+        float((values.astype(float) ** 2).mean()) / outcome.weight**2 if len(values) else 0.0
+    )
     figures = quality(
         mean_square, outcome.mean_energy(outcome.energy), effective, plan.num_directions, dimension
     )

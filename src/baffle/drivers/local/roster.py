@@ -29,7 +29,9 @@ class RowsProbe:
     probe: Probe
     rows: NDArray[np.int64]
 
-    def __call__(self, weights: Weights, points: Points, examples: NDArray[np.int64]) -> NDArray[np.float64]:
+    def __call__(
+        self, weights: Weights, points: Points, examples: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """Return the losses on the client's own examples, by their place among its rows."""
         return self.probe(weights, points, self.rows[examples])
 
@@ -56,7 +58,7 @@ class Roster:
         return len(self.rows)
 
     def client(self, number: int) -> Client:
-        """Return a client, made anew: it keeps nothing between rounds that its secret does not give."""
+        """Return a client, made anew: between rounds it keeps nothing but its secret."""
         rows = self.rows[number]
         secret = simulated_secret(self.key, number)
         return Client(number, secret, self.run, self.rules, RowsProbe(self.probe, rows), len(rows))

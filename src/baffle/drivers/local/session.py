@@ -65,7 +65,9 @@ class Session:
         """Where training stands."""
         return self.federation.server.state
 
-    def run(self, on_round: OnRound = lambda row: None, stop: Callable[[], bool] = lambda: False) -> bool:
+    def run(
+        self, on_round: OnRound = lambda row: None, stop: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Run the rounds that are left; returns whether all are done.
 
         Args:
@@ -184,7 +186,11 @@ def _session(
     rules = Rules.of(spec)
     f = settings.federation
     probe = TorchProbe(
-        task.model, task.loss, task.train, chunk=settings.engine.chunk, threads=settings.engine.threads
+        task.model,
+        task.loss,
+        task.train,
+        chunk=settings.engine.chunk,
+        threads=settings.engine.threads,
     )
     requests = policy(settings, spec.signature)
     server = Server(spec.run, rules, requests, state, f.clients, f.min_reports, last)
@@ -197,15 +203,19 @@ def _session(
         clients=f.clients,
         cohort=cohort_size(f.clients, f.participation, f.cohort),
         faults=Faults(settings.key, f.dropout, f.slow),
-        traffic=Traffic(snapshot=sum(a.nbytes for slot in state.numpy().values() for a in slot.values())),
+        traffic=Traffic(
+            snapshot=sum(a.nbytes for slot in state.numpy().values() for a in slot.values())
+        ),
         snapshot_every=settings.output.snapshot_every,
     )
     dimension = requests.first.kind.dimension(spec.signature, state.numpy()["weights"])
-    return Session(settings, task, folder, federation, MetricsLog(folder, state.round), Totals(), dimension)
+    return Session(
+        settings, task, folder, federation, MetricsLog(folder, state.round), Totals(), dimension
+    )
 
 
 def _catch_up(session: Session, ledger: Ledger) -> None:
-    """Bring the totals to where the ledger is; rows that a crash kept from the log are made good."""
+    """Bring the totals to where the ledger is, and the log: a crash may have cost it rows."""
     federation, log = session.federation, session.log
     known = {row["round"]: row for row in log.rows}
     for row in ledger.rows():
@@ -214,7 +224,9 @@ def _catch_up(session: Session, ledger: Ledger) -> None:
         federation.traffic.ask(last.plan.round, cohort, len(row.plan))
         federation.traffic.close(len(row.plan) + len(row.outcome))
         if row.round not in known:
-            log.add(round_row(last.plan, last.outcome, session.dimension) | {"digest": row.digest.hex()})
+            log.add(
+                round_row(last.plan, last.outcome, session.dimension) | {"digest": row.digest.hex()}
+            )
     if known:
         newest = known[max(known)]
         session.totals = Totals(newest["probes"], newest["example_evaluations"], newest["seconds"])
@@ -260,5 +272,3 @@ def new_folder(parent: Path, settings: Settings) -> Path:
         number += 1
         folder = base.with_name(f"{base.name}-{number}")
     return folder
-
-

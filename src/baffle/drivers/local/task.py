@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -107,7 +108,9 @@ def task_of(settings: Settings) -> Task:
         settings.key,
         **settings.data.partition_options,
     )
-    model = build(settings.model.name, data.in_shape, data.classes, settings.key, **settings.model.options)
+    model = build(
+        settings.model.name, data.in_shape, data.classes, settings.key, **settings.model.options
+    )
     train, test = (
         TensorExamples(torch.from_numpy(x), torch.from_numpy(y))
         for x, y in ((data.train_x, data.train_y), (data.test_x, data.test_y))
@@ -133,7 +136,7 @@ def own_task(model: nn.Module, clients: Sequence[Any], loss: Loss, test: Any | N
     parts = [examples_of(data, f"client {number}") for number, data in enumerate(clients)]
     lengths = np.array([len(p) for p in parts])
     starts = np.concatenate(([0], np.cumsum(lengths)))
-    rows = [np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    rows = [np.arange(a, b) for a, b in itertools.pairwise(starts.tolist())]
     tested = examples_of(test, "the test set") if test is not None else None
     return Task(model, loss, JoinedExamples(parts, starts), rows, tested)
 
@@ -155,7 +158,9 @@ def examples_of(data: Any, whose: str) -> Examples:
     else:
         inputs, targets = (torch.as_tensor(part) for part in data)
         if len(inputs) != len(targets):
-            raise DataError(f"{whose}: expected as many targets as inputs, got {len(inputs)} and {len(targets)}")
+            raise DataError(
+                f"{whose}: expected as many targets as inputs, got {len(inputs)} and {len(targets)}"
+            )
         found = TensorExamples(inputs, targets)
     if not len(found):
         raise DataError(f"{whose} has no data: expected at least one example, got none")
