@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from baffle.errors import LedgerError
 from baffle.ledger import Ledger, Row
 
-
 RowOf = Callable[[int], Row]
 Content = tuple[bytes, bytes, tuple[Row, ...], tuple[int, ...], tuple[bytes, ...]]
 

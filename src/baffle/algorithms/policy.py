@@ -23,7 +23,7 @@ CROSSOVER = 0.97  # var(even)/mean(odd²) above which a pair beats two one-sided
 EVEN_SHARE = 1 / 64  # what the radius is steered to: the even part adds 1.6 % to the variance
 FLOAT32_NOISE = 2.0**-24
 NOISE_MARGIN = 256  # how far the odd part should stand above the loss's own rounding
-RADIUS_RANGE = (-24, 4)
+RADIUS_RANGE = (-24, -4)  # above it, terms that no pair measures begin to matter
 
 
 @dataclass(frozen=True)

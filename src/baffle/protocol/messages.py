@@ -115,7 +115,7 @@ class Report:
         run: first 8 bytes of the run.
         round, client: whose answer to what.
         values: int64 [H·K], local step by local step.
-        weight: the client's weight, already multiplied into nothing: the server does that.
+        weight: the client's weight; the values are not multiplied by it, the server does that.
         loss: mean probed loss in units of 2^-16, saturating at 32 bits.
         clips: how many derivatives were clipped.
         nonfinite: how many directions were left out because a loss was not finite.

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedTensorMixin
 
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.errors import ModelError
@@ -67,10 +68,12 @@ def _spec(name: str, tensor: Tensor, trained: bool) -> TensorSpec:
 
 
 def _require_usable(name: str, tensor: Tensor, trained: bool) -> None:
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if isinstance(tensor, UninitializedTensorMixin):
         raise ModelError(f"expected initialised tensors, {name} has no shape yet; run one forward")
     if tensor.is_meta:
-        raise ModelError(f"expected tensors with values, {name} is on the meta device; load it first")
+        raise ModelError(
+            f"expected tensors with values, {name} is on the meta device; load its values first"
+        )
     if trained and (tensor.dtype not in TRAINABLE_DTYPES or tensor.layout != torch.strided):
         raise ModelError(
             f"expected dense real floating trained tensors, {name} is {tensor.dtype} "
@@ -80,14 +83,14 @@ def _require_usable(name: str, tensor: Tensor, trained: bool) -> None:
 
 def _require_own_memory(trained: Mapping[str, Tensor]) -> None:
     """Refuse two Parameters on one memory: loading one would overwrite the other."""
-    owner: dict[int, str] = {}
-    for name, tensor in trained.items():
-        first = owner.setdefault(tensor.data_ptr(), name)
-        if first != name:
+    end, owner = 0, ""
+    for name, tensor in sorted(trained.items(), key=lambda item: item[1].data_ptr()):
+        if tensor.data_ptr() < end:
             raise ModelError(
-                f"{first} and {name} share memory but are two Parameters; "
+                f"{owner} and {name} share memory but are two Parameters; "
                 "tie them by assigning the same Parameter to both"
             )
+        end, owner = tensor.data_ptr() + tensor.numel() * tensor.element_size(), name
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> bytes:
@@ -131,9 +134,7 @@ def load_weights(module: nn.Module, weights: Weights) -> None:
 
     Example:
         >>> layer = nn.Linear(3, 2)
-        >>> load_weights(layer, {"weight": np.zeros((2, 3), np.float32), "bias": np.ones(2, np.float32)})
-        >>> layer.bias.tolist()
-        [1.0, 1.0]
+        >>> load_weights(layer, {name: w + 1 for name, w in initial_weights(layer).items()})
     """
     parameters = trained_parameters(module)
     expected = {(name, tuple(p.shape)) for name, p in parameters.items()}

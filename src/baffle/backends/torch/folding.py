@@ -1,9 +1,9 @@
 """Activations of P points folded into the batch axis: [P·B, ...], point by point.
 
-What a tensor carries is marked on the tensor itself, so that it goes when the tensor goes. Inputs
-are alike at every point: they are handed to the module as *shared* stand-ins, whose memory is one
-not-a-number, and are multiplied out only for operations that cannot use the B rows themselves.
-An operation that slips past sees nothing but NaN, and the check finds it.
+What a tensor carries is marked on the tensor itself, so that the mark goes when the tensor goes.
+Inputs are alike at every point: they are handed to the module as *shared* stand-ins, whose memory
+is one not-a-number, and are multiplied out only for operations that cannot use the B rows
+themselves. An operation that slips past sees nothing but NaN, and the check finds it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-_MARK = "_baffle_fold"
+MARK = "_baffle_mark"
 
 
 @dataclass(eq=False)
@@ -28,27 +28,22 @@ class Fold:
 
 def mark(x: Tensor, owner: object, shared: Tensor | None = None) -> Tensor:
     """Mark a tensor as carrying points and examples on axis 0."""
-    setattr(x, _MARK, Fold(owner, shared))
+    x.__dict__[MARK] = Fold(owner, shared)
     return x
-
-
-def fold_of(x: Tensor) -> Fold | None:
-    """Return a tensor's mark, None if it carries no examples."""
-    return getattr(x, _MARK, None)
-
-
-def stand_in(rows: Tensor, points: int, owner: object) -> Tensor:
-    """Return a marked tensor [P·B, ...] without memory that stands for P times these rows."""
-    if rows.dtype == torch.bool:
-        return mark(repeated(rows, points), owner)
-    bad = float("nan") if rows.is_floating_point() else torch.iinfo(rows.dtype).min
-    shape = (points * rows.shape[0], *rows.shape[1:])
-    return mark(rows.new_full((1,) * rows.dim(), bad).expand(shape), owner, rows)
 
 
 def repeated(rows: Tensor, points: int) -> Tensor:
     """Return P copies of the rows behind one another, [P·B, ...], on fresh memory."""
     return rows.repeat(points, *[1] * (rows.dim() - 1))
+
+
+def stand_in(rows: Tensor, points: int, owner: object) -> Tensor:
+    """Return a marked tensor [P·B, ...] without memory that stands for P times these rows."""
+    if rows.dtype == torch.bool or rows.is_complex():
+        return mark(repeated(rows, points), owner)
+    bad = float("nan") if rows.is_floating_point() else torch.iinfo(rows.dtype).min
+    shape = (points * rows.shape[0], *rows.shape[1:])
+    return mark(rows.new_full((1,) * rows.dim(), bad).expand(shape), owner, rows)
 
 
 def fold_inputs(inputs: Any, points: int, owner: object, share: bool) -> Any:

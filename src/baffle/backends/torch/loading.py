@@ -50,5 +50,7 @@ class Loader:
         return [(p.data_ptr(), p._version) for p in trained_parameters(self.module).values()]
 
     def _surely_loaded(self, weights: Mapping[str, object]) -> bool:
-        same = weights.keys() == self.last.keys() and all(w is self.last[n] for n, w in weights.items())
+        same = weights.keys() == self.last.keys() and all(
+            w is self.last[n] for n, w in weights.items()
+        )
         return same and bool(self.last) and self.versions == self._now()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from baffle.directions import ModelSignature, Points
 from baffle.backends.torch.losses import HALVES
+from baffle.directions import ModelSignature, Points
 
 
 def wide(dtype: torch.dtype) -> torch.dtype:
@@ -26,16 +27,22 @@ def scaled(z: NDArray[np.signedinteger], scale: NDArray[np.float32], like: Tenso
 
 
 def perturbed_weights(
-    parameters: Mapping[str, Tensor], signature: ModelSignature, points: Points, weights: Mapping
+    parameters: Mapping[str, Tensor],
+    signature: ModelSignature,
+    points: Points,
+    weights: Mapping[str, Any],
 ) -> dict[str, Tensor]:
     """Return theta + perturbation at each point, [P, *shape] by name.
 
     Args:
         parameters: theta as loaded into the module.
+        signature: the module's.
+        points: where to.
         weights: float32 theta, which masked directions are drawn from.
 
     Returns:
-        Fresh tensors of the parameters' types: P times the memory of the model.
+        Fresh tensors of the parameters' types: P times the memory of the model. For half precision
+        the sum is rounded once, from float32.
     """
     scales, factors = points.scales(signature), points.factors(signature, weights)
     moved = {}

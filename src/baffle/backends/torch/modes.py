@@ -32,6 +32,6 @@ def require_eval_statistics(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if isinstance(part, _BatchNorm) and part.running_mean is None:
             raise ModelError(
-                f"{name or 'the module'} is {type(part).__name__} without running statistics: it mixes "
-                "the examples of a batch also in eval mode; convert it to GroupNorm"
+                f"{name or 'the module'} is {type(part).__name__} without running statistics: it "
+                "mixes the examples of a batch also in eval mode; convert it to GroupNorm"
             )

@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from baffle.backends.torch.adapter import Weights, model_signature
+from baffle.backends.torch.drawing import Drawing
 from baffle.backends.torch.examples import Examples
 from baffle.backends.torch.loading import Loader
 from baffle.backends.torch.losses import Loss, PointLosses
+from baffle.backends.torch.memory import keep_freed_memory
 from baffle.backends.torch.modes import evaluating, require_eval_statistics
-from baffle.backends.torch.routes import Batch, OneByOneRoute, Subject
+from baffle.backends.torch.routes import OneByOneRoute, Subject, Task
 from baffle.backends.torch.selection import Choice, choose
 from baffle.backends.torch.threads import using_threads
 from baffle.directions import Points
+from baffle.errors import ProbeError
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +30,10 @@ logger = logging.getLogger(__name__)
 class TorchProbe:
     """Evaluate a module's loss at points around given weights, by forward passes only.
 
+    A probe is for one thread at a time, and so is its module.
+
     Args:
-        module: any module; it is put in eval mode for each call and is never written to but to load
-            the weights.
+        module: any module. It is in eval mode during calls and written to only to load weights.
         loss: (output, target) to the scalar mean over the batch, in float32 or better.
         examples: numbered examples; see `Examples`.
         chunk: points a pass; 0 for a size that keeps activations in cache (see chunking.py).
@@ -38,13 +42,13 @@ class TorchProbe:
     Attributes:
         signature: the module's.
         route: "rank_one", "vmapped" or "one_by_one": how the last call was answered.
-        reasons: why faster routes were not taken.
+        reasons: why faster routes were not.
 
     Raises:
         ModelError: nothing is trainable, or a layer mixes examples even in eval mode.
 
     Example:
-        probe = TorchProbe(model, F.cross_entropy, examples)
+        probe = TorchProbe(model, functional.cross_entropy, examples)
         losses = probe(weights, points, np.arange(32))
     """
 
@@ -52,11 +56,13 @@ class TorchProbe:
         self, module: nn.Module, loss: Loss, examples: Examples, chunk: int = 0, threads: int = 0
     ) -> None:
         require_eval_statistics(module)
+        keep_freed_memory()
+        self.signature = model_signature(module)
         self.module, self.examples = module, examples
         self.chunk, self.threads = chunk, threads
-        self.signature = model_signature(module)
-        self.route, self.reasons = "", ()
-        self._subject = Subject(module, self.signature, PointLosses(loss))
+        self.route: str = ""
+        self.reasons: tuple[str, ...] = ()
+        self._subject = Subject(module, self.signature, PointLosses(loss), Drawing(self.signature))
         self._loader = Loader(module)
         self._choices: dict[Any, Choice] = {}
 
@@ -65,32 +71,43 @@ class TorchProbe:
     ) -> NDArray[np.float64]:
         """Return the mean loss over the examples at each point; float64 [P].
 
+        The first call of a batch shape chooses the route and checks it, see selection.py. The same
+        chunk and threads give the same bits again.
+
         Raises:
             ProbeError: the loss is not a scalar tensor of float32 or float64.
-            ModelError: the weights do not fit. What the module raises is passed on; the module's
-                parameters hold the weights' bits in any case.
+            ModelError: the weights do not fit. What the module raises is passed on. In any case the
+                module's parameters hold the weights, bit for bit.
         """
         if not len(points):
             return np.empty(0)
         with evaluating(self.module), using_threads(self.threads), torch.inference_mode():
             self._loader.load(weights)
-            batch = self.examples.batch(example_numbers)
-            choice = self._choice(weights, points, batch)
-            return self._losses(choice, weights, points, batch).to("cpu", torch.float64).numpy()
+            task = Task(weights, points, self.examples.batch(example_numbers))
+            return self._losses(task).to("cpu", torch.float64).numpy()
 
-    def _choice(self, weights: Weights, points: Points, batch: Batch) -> Choice:
-        key = (points.kind, *_shapes(batch))
-        if key in self._choices:
-            return self._choices[key]
-        choice = choose(self._subject, weights, points, batch, self.chunk)
-        self._choices[key] = choice
-        return choice
-
-    def _losses(self, choice: Choice, weights: Weights, points: Points, batch: Batch) -> Tensor:
+    def _losses(self, task: Task) -> Tensor:
+        key = (task.points.kind, *_shapes(task.batch))
+        choice = self._choices.get(key)
+        if choice is None:
+            choice = self._choices[key] = choose(self._subject, task, self.chunk)
+        try:
+            found = choice.route.losses(self._subject, task, choice.chunk)
+        except ProbeError:
+            raise
+        except Exception as error:  # of a fast route; if it is the module's own, it comes again
+            choice = self._choices[key] = _demoted(choice, error)
+            found = choice.route.losses(self._subject, task, choice.chunk)
         self.route, self.reasons = choice.route.name, choice.reasons
-        return choice.route.losses(self._subject, weights, points, batch, choice.chunk)
+        return found
 
 
-def _shapes(batch: Batch) -> tuple[Any, ...]:
+def _demoted(choice: Choice, error: Exception) -> Choice:
+    reason = f"{choice.route.name}: {type(error).__name__}: {error}"
+    logger.warning("%s is not used any more: %s", *reason.split(": ", 1))
+    return Choice(OneByOneRoute(), 1, (*choice.reasons, reason))
+
+
+def _shapes(batch: tuple[Any, Any]) -> tuple[Any, ...]:
     leaves, spec = pytree.tree_flatten(batch)
-    return str(spec), *((tuple(x.shape), x.dtype) for x in leaves if isinstance(x, Tensor))
+    return spec, *((tuple(x.shape), x.dtype) for x in leaves if isinstance(x, Tensor))

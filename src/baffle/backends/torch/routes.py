@@ -2,132 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from baffle.backends.torch.adapter import Weights, trained_parameters
+from baffle.backends.torch.adapter import trained_parameters
 from baffle.backends.torch.chunking import batched_chunk, drawn_points, mapped_chunk
+from baffle.backends.torch.drawing import Drawing
 from baffle.backends.torch.losses import PointLosses
 from baffle.backends.torch.materialise import perturbed_weights
-from baffle.backends.torch.moved import Moved, moved, part_of
+from baffle.backends.torch.moved import Moved, parts_of
 from baffle.backends.torch.one_by_one import one_by_one
 from baffle.backends.torch.rank_one import outputs_at
 from baffle.backends.torch.survey import Survey
 from baffle.backends.torch.vmapped import losses_vmapped
 from baffle.directions import ModelSignature, Points
 
-Batch = tuple[Any, Any]
-
 
 @dataclass(frozen=True)
 class Subject:
-    """A module with weights loaded, its signature, and the user's loss."""
+    """What all routes share: a module with weights loaded, its signature, the user's loss."""
 
     module: nn.Module
     signature: ModelSignature
     loss: PointLosses
+    drawing: Drawing
 
-    def tracked(self, weights: Weights, points: Points) -> dict[int, Moved]:
-        """Return every trained parameter at the points, by the parameter's id."""
-        factors, scales = points.factors(self.signature, weights), points.scales(self.signature)
-        parameters = trained_parameters(self.module)
-        return {id(p): moved(p, factors[name], scales[name]) for name, p in parameters.items()}
 
-    def copies(self, weights: Weights, points: Points) -> dict[str, Tensor]:
-        """Return perturbed copies of every trained parameter, [P, *shape] by name."""
-        return perturbed_weights(trained_parameters(self.module), self.signature, points, weights)
+@dataclass(frozen=True)
+class Task:
+    """What to evaluate: float32 weights, as loaded; points around them; (inputs, targets)."""
+
+    weights: Mapping[str, Any]
+    points: Points
+    batch: tuple[Any, Any]
 
 
 class Route(Protocol):
     """A way to evaluate points."""
 
-    name: str
-
-    def chunk(self, survey: Survey, subject: Subject) -> int:
-        """Return the default number of points a pass."""
+    @property
+    def name(self) -> str:
+        """As users see it."""
         ...
 
-    def losses(self, subject: Subject, weights: Weights, points: Points, batch: Batch, chunk: int) -> Tensor:
-        """Return the losses [P]."""
+    def chunk(self, subject: Subject, survey: Survey) -> int:
+        """Return the default number of points a pass: a function of batch and model alone."""
+        ...
+
+    def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
+        """Return the losses [P], `chunk` points at a time."""
         ...
 
 
-def _parts(points: Points, size: int) -> Iterator[Points]:
+def parts(points: Points, size: int) -> Iterator[Points]:
+    """Yield the points in parts of `size`, the last one smaller if it must be."""
     for start in range(0, len(points), size):
         yield points.part(start, min(start + size, len(points)))
 
 
+def copies(subject: Subject, task: Task, points: Points) -> dict[str, Tensor]:
+    """Return perturbed copies of every trained parameter, [P, *shape] by name."""
+    parameters = trained_parameters(subject.module)
+    return perturbed_weights(parameters, subject.signature, points, task.weights)
+
+
+@dataclass(frozen=True)
 class RankOneRoute:
     """Points folded into the batch axis, base weights shared; see rank_one.py."""
 
-    name = "rank_one"
+    share: bool = True
+    name: str = "rank_one"
 
-    def __init__(self, share: bool = True) -> None:
-        self.share = share
-
-    def chunk(self, survey: Survey, subject: Subject) -> int:
-        """As many points as keep the largest activation in cache."""
+    def chunk(self, subject: Subject, survey: Survey) -> int:
+        """As many points as keep activations in cache."""
         return batched_chunk(survey.peak_bytes)
 
-    def losses(self, subject: Subject, weights: Weights, points: Points, batch: Batch, chunk: int) -> Tensor:
-        """Draw factors for many chunks at once, then one pass a chunk."""
+    def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
+        """Draw directions for many chunks at once, then one pass a chunk."""
         entries = sum(sum(t.shape) for _, t in subject.signature.trained)
-        return torch.cat(
-            [
-                self._drawn(subject, weights, part, batch, chunk)
-                for part in _parts(points, drawn_points(chunk, entries))
-            ]
-        )
-
-    def _drawn(self, subject: Subject, weights: Weights, points: Points, batch: Batch, chunk: int) -> Tensor:
-        tracked = subject.tracked(weights, points)
-        inputs, targets = batch
-        found = []
-        for start in range(0, len(points), chunk):
-            stop = min(start + chunk, len(points))
-            part = part_of(tracked, start, stop)
-            outputs, _ = outputs_at(subject.module, inputs, stop - start, part, self.share)
-            found.append(subject.loss(outputs, targets, stop - start))
+        drawn = drawn_points(chunk, entries)
+        found = [
+            loss
+            for points in parts(task.points, drawn)
+            for loss in self._drawn(subject, task, points, chunk)
+        ]
         return torch.cat(found)
 
+    def _drawn(self, subject: Subject, task: Task, points: Points, chunk: int) -> Iterator[Tensor]:
+        parameters = trained_parameters(subject.module)
+        deltas = subject.drawing.deltas(points, parameters, task.weights)
+        bases = {id(p): p.detach() for p in parameters.values()}
+        inputs, targets = task.batch
+        for part in parts_of({id(p): deltas[n] for n, p in parameters.items()}, chunk):
+            tracked = {key: Moved(bases[key], delta) for key, delta in part.items()}
+            size = min(chunk, len(points))
+            points = points.part(size, len(points))
+            outputs = outputs_at(subject.module, inputs, size, tracked, self.share)
+            yield subject.loss(outputs, targets, size)
 
+
+@dataclass(frozen=True)
 class MappedRoute:
     """torch.vmap over perturbed copies of the weights; see vmapped.py."""
 
-    name = "vmapped"
+    name: str = "vmapped"
 
-    def chunk(self, survey: Survey, subject: Subject) -> int:
+    def chunk(self, subject: Subject, survey: Survey) -> int:
         """As many copies as fit into a fixed amount of memory."""
         sizes = [p.numel() * p.element_size() for p in trained_parameters(subject.module).values()]
         return mapped_chunk(sum(sizes), survey.peak_bytes)
 
-    def losses(self, subject: Subject, weights: Weights, points: Points, batch: Batch, chunk: int) -> Tensor:
+    def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         """One mapped pass a chunk."""
         return torch.cat(
             [
-                losses_vmapped(subject.module, subject.copies(weights, part), batch, subject.loss)
-                for part in _parts(points, chunk)
+                losses_vmapped(
+                    subject.module, copies(subject, task, part), task.batch, subject.loss
+                )
+                for part in parts(task.points, chunk)
             ]
         )
 
 
+@dataclass(frozen=True)
 class OneByOneRoute:
     """The slow truth; see one_by_one.py."""
 
-    name = "one_by_one"
+    name: str = "one_by_one"
 
-    def chunk(self, survey: Survey, subject: Subject) -> int:
+    def chunk(self, subject: Subject, survey: Survey) -> int:
         """One."""
         return 1
 
-    def losses(self, subject: Subject, weights: Weights, points: Points, batch: Batch, chunk: int) -> Tensor:
+    def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         """One forward pass a point."""
-        found = []
-        for part in _parts(points, 1):
-            copies = subject.copies(weights, part)
-            found += [l for _, l in one_by_one(subject.module, copies, batch, subject.loss.loss)]
-        return torch.stack(found)
+        return torch.stack([loss for _, loss in outputs_and_losses(subject, task)])
+
+
+def outputs_and_losses(subject: Subject, task: Task) -> Iterator[tuple[Any, Tensor]]:
+    """Yield (output, loss) at each point by the slow truth, with one perturbed copy in memory."""
+    for part in parts(task.points, 1):
+        moved = copies(subject, task, part)
+        yield from one_by_one(subject.module, moved, task.batch, subject.loss.loss)

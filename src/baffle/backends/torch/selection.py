@@ -3,83 +3,85 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import isfinite
 
-from baffle.backends.torch.adapter import Weights, trained_parameters
-from baffle.backends.torch.check import check_points, differs, sampled, tolerance, truth
+from baffle.backends.torch.adapter import trained_parameters
+from baffle.backends.torch.check import check_tasks, difference, tolerance, truth
 from baffle.backends.torch.routes import (
-    Batch,
     MappedRoute,
     OneByOneRoute,
     RankOneRoute,
     Route,
     Subject,
+    Task,
 )
 from baffle.backends.torch.survey import Survey, survey
-from baffle.directions import Points
 from baffle.directions.factors import RankOne
 
 logger = logging.getLogger(__name__)
+FEWEST = 3  # points of a check: both signs and none
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The route taken, its default chunk, why faster ones were not, and whether that is final."""
+    """The route taken, its points a pass, and why faster ones were not."""
 
     route: Route
     chunk: int
-    reasons: tuple[str, ...]
-    final: bool = True
+    reasons: tuple[str, ...] = ()
 
 
-def candidates(subject: Subject, weights: Weights, points: Points) -> list[Route]:
-    """Return the fast routes for these directions, the fastest first."""
-    drawn = points.part(0, 1).factors(subject.signature, weights)
+def candidates(subject: Subject, task: Task) -> Iterator[Route]:
+    """Yield the fast routes for these directions, the fastest first."""
+    drawn = task.points.part(0, 1).factors(subject.signature, task.weights)
     if any(isinstance(f, RankOne) for f in drawn.values()):
-        return [RankOneRoute(), RankOneRoute(share=False), MappedRoute()]
-    return [MappedRoute()]
+        yield RankOneRoute()
+        yield RankOneRoute(share=False)
+    yield MappedRoute()
 
 
-def choose(subject: Subject, weights: Weights, points: Points, batch: Batch, chunk: int) -> Choice:
+def choose(subject: Subject, task: Task, chunk: int) -> Choice:
     """Return the fastest route whose losses agree with the slow truth.
 
     Args:
         subject: a module with the weights loaded, in eval mode.
-        weights: the same weights.
-        points: whose directions' kind and radii are to be used.
-        batch: the first batch of its shape.
-        chunk: the user's points a pass, 0 for the default.
+        task: the first of its batch shape.
+        chunk: the user's points a pass, 0 for the route's default.
+
+    Returns:
+        A choice that depends on the module, the shapes and the directions' kind. Costs a handful of
+        forward passes of one point and one whole chunk a route tried.
 
     Raises:
         ProbeError: the loss is not a scalar tensor. What the module itself raises is passed on.
     """
-    seen = survey(subject.module, batch, subject.loss.loss)
+    seen = survey(subject.module, task.batch, subject.loss.loss)
     reasons: list[str] = []
-    for route in candidates(subject, weights, points):
-        size = chunk or route.chunk(seen, subject)
-        verdict = _verdict(route, subject, weights, points, batch, seen, max(size, 3))
-        if verdict is None:
+    for route in candidates(subject, task):
+        size = chunk or route.chunk(subject, seen)
+        against = _against(route, subject, task, seen, max(size, FEWEST))
+        if not against:
             return Choice(route, size, tuple(reasons))
-        reasons.append(f"{route.name}: {verdict}")
-        logger.warning("%s is not used, a slower way is: %s", route.name, verdict)
+        reason = f"{route.name}: {against}"
+        if reason not in reasons:
+            reasons.append(reason)
+            logger.warning("%s is not used: %s", *reason.split(": ", 1))
     return Choice(OneByOneRoute(), 1, tuple(reasons))
 
 
-def _verdict(
-    route: Route, subject: Subject, weights: Weights, points: Points, batch: Batch, seen: Survey, count: int
-) -> str | None:
-    """Return why a route cannot be used, None if it can."""
+def _against(route: Route, subject: Subject, task: Task, seen: Survey, count: int) -> str:
+    """Return what speaks against a route; empty if nothing does."""
     dtypes = {p.dtype for p in trained_parameters(subject.module).values()}
-    for far in check_points(points, count, subject):
-        some, where = sampled(far)
-        slow, scale = truth(subject, weights, some, batch)
-        if not bool(isfinite(slow).all()):
+    for check in check_tasks(subject, task, count):
+        known = truth(subject, check)
+        if not bool(isfinite(known.losses).all()):
             continue
-        bound = max(tolerance(dtype, seen.operations, scale) for dtype in dtypes)
+        within = max(tolerance(dtype, seen.operations, known.scale) for dtype in dtypes)
         try:
-            return differs(route, subject, weights, far, batch, (slow, where, bound))
+            return difference(route, subject, check, known, within)
         except Exception as error:  # a route that fails is not used; the truth has passed
             return f"{type(error).__name__}: {error}"
     return "losses are not finite, so nothing shows that it is right"

@@ -15,9 +15,8 @@ from baffle.backends.torch.losses import Loss, one_loss
 
 @dataclass(frozen=True)
 class Survey:
-    """What a module does with a batch: examples, operations, bytes of the largest activation."""
+    """What a module does with a batch: its operations, and the bytes of the largest activation."""
 
-    examples: int
     operations: int
     peak_bytes: int
 
@@ -31,7 +30,7 @@ class _Watch(TorchFunctionMode):
         found = func(*args, **(kwargs or {}))
         if isinstance(found, Tensor):
             self.operations += 1
-            self.peak = max(self.peak, found.numel() * found.element_size())
+            self.peak = max(self.peak, found.nbytes)
         return found
 
 
@@ -42,10 +41,11 @@ def survey(module: nn.Module, batch: tuple[Any, Any], loss: Loss) -> Survey:
         ProbeError: the inputs have no common batch axis, or the loss is not a scalar tensor.
     """
     inputs, targets = batch
+    batch_size(inputs)
     args, kwargs = arguments(cloned(inputs))
     watch = _Watch()
     with watch:
         output = module(*args, **kwargs)
     one_loss(loss, output, targets)
-    taken = [x.numel() * x.element_size() for x in pytree.tree_leaves(inputs) if isinstance(x, Tensor)]
-    return Survey(batch_size(inputs), max(1, watch.operations), max(1, watch.peak, *taken))
+    taken = [x.nbytes for x in pytree.tree_leaves(inputs) if isinstance(x, Tensor)]
+    return Survey(watch.operations + 1, max(1, watch.peak, *taken))

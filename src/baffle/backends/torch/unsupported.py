@@ -1,4 +1,4 @@
-"""Why a fast route cannot take a module."""
+"""Why the batched pass cannot take a module."""
 
 from __future__ import annotations
 
@@ -18,3 +18,12 @@ class Unsupported(Exception):
 def operation_name(func: Callable) -> str:
     """Return what users know an operation by, such as torch.Tensor.add."""
     return resolve_name(func) or getattr(func, "__name__", repr(func))
+
+
+def writes(func: Callable) -> bool:
+    """Say whether an operation writes into its first argument, by torch's naming."""
+    name = getattr(func, "__name__", "")
+    return (name.endswith("_") and not name.endswith("__")) or name in _WRITING
+
+
+_WRITING = {"__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__set__"}

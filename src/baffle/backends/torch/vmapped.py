@@ -18,11 +18,16 @@ def losses_vmapped(
 ) -> Tensor:
     """Return the losses [P] at P perturbed copies by one mapped pass; memory grows with P.
 
+    Args:
+        module: in eval mode.
+        moved: weights [P, *shape] by name.
+        batch: (inputs, targets); the module gets a copy of the inputs.
+        loss: the user's loss over points.
+
     Raises:
-        Exception: whatever torch.vmap raises for a module that it cannot map.
+        ProbeError: the loss is not a scalar tensor. What torch.vmap cannot map, it raises.
     """
     inputs, targets = batch
     inputs = cloned(inputs)
-    points = len(next(iter(moved.values())))
     outputs = torch.vmap(lambda w: output_at(module, w, inputs))(dict(moved))
-    return loss(outputs, targets, points)
+    return loss(outputs, targets, len(next(iter(moved.values()))))

@@ -1,4 +1,8 @@
-"""Rules of the batched pass: what each operation does with a tensor that differs by point."""
+"""Rules of the batched pass: what an operation does with a tensor that differs by point.
+
+A rule is called with the pass and the operation's own arguments, and returns its result at every
+point: a fresh activation [P·B, ...], or what `Pass.keep` returns for a result without examples.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,8 @@ from collections.abc import Callable
 
 from baffle.backends.torch.rules import convolution, elementwise, embedding, matrix, norm, views
 
-Rule = Callable
-RULES: dict[Callable, Rule] = {
-    **matrix.RULES,
-    **convolution.RULES,
-    **embedding.RULES,
-    **norm.RULES,
-    **elementwise.RULES,
-    **views.RULES,
-}
-__all__ = ["RULES", "Rule"]
+RULES: dict[Callable, Callable] = {}
+for _part in (matrix, convolution, embedding, norm, elementwise, views):
+    RULES.update(_part.RULES)
+
+__all__ = ["RULES"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
-from baffle.backends.torch.moved import Moved
+from baffle.backends.torch.moved import Delta, Moved
 from baffle.backends.torch.unsupported import Unsupported
 
 if TYPE_CHECKING:
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 def embedding(
-    run: Pass, input: Tensor, weight: Tensor, padding_idx: int | None = None,
-    max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:  # fmt: skip
+    run: Pass,
+    input: Tensor,  # noqa: A002
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    *_: Any,
+    **__: Any,
+) -> Tensor:
     """Return the rows of the table at the given numbers, at every point."""
     table = run.moved(weight)
     if table is None or run.moved(input) is not None:
@@ -27,28 +31,22 @@ def embedding(
     if max_norm is not None:
         raise Unsupported("embedding", "max_norm, which writes into the table")
     if run.folded(input):
-        return _by_example(run, run.real(input), table)
-    return run.keep(Moved(F.embedding(input, table.base), dense=_alike(run, input, table)))
+        numbers = run.real(input)
+        y = functional.embedding(numbers, table.base)
+        by_point = numbers.reshape(run.points, -1)
+        y.view(run.points, by_point.shape[1], -1).add_(_rows(table.delta, by_point))
+        return y
+    everywhere = input.reshape(1, -1).expand(run.points, -1)
+    delta = _rows(table.delta, everywhere).reshape(run.points, *input.shape, weight.shape[1])
+    return run.keep(Moved(functional.embedding(input, table.base), delta))
 
 
-def _by_example(run: Pass, numbers: Tensor, table: Moved) -> Tensor:
-    """Return rows [P·B, ..., D] for numbers [P·B, ...]."""
-    by_point = numbers.reshape(run.points, -1)
-    if table.low is None:
-        shifted = by_point + table.base.shape[0] * torch.arange(run.points, device=numbers.device)[:, None]
-        return F.embedding(shifted.view(numbers.shape), table.values.flatten(0, 1))
-    y = F.embedding(numbers, table.base)
-    scale = table.low.out.gather(1, by_point)
-    y.view(run.points, by_point.shape[1], -1).addcmul_(scale.unsqueeze(2), table.low.inner.unsqueeze(1))
-    return y
+def _rows(delta: Delta, numbers: Tensor) -> Tensor:
+    """Return the delta's rows [P, n, D] at numbers [P, n]."""
+    if isinstance(delta, Tensor):
+        points = torch.arange(len(delta), device=delta.device).unsqueeze(1)
+        return delta[points, numbers]
+    return delta.out.gather(1, numbers.long()).unsqueeze(2) * delta.inner.unsqueeze(1)
 
 
-def _alike(run: Pass, numbers: Tensor, table: Moved) -> Tensor:
-    """Return rows [P, ..., D] for numbers that all examples share, such as positions."""
-    if table.low is None:
-        return table.values[:, numbers]
-    inner = table.low.inner.view(run.points, *[1] * numbers.dim(), -1)
-    return F.embedding(numbers, table.base) + table.low.out[:, numbers].unsqueeze(-1) * inner
-
-
-RULES = {F.embedding: embedding}
+RULES = {functional.embedding: embedding}

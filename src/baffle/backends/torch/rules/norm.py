@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from baffle.backends.torch.unsupported import Unsupported
 
@@ -15,46 +15,66 @@ if TYPE_CHECKING:
 
 
 def layer_norm(
-    run: Pass, input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
-    bias: Tensor | None = None, eps: float = 1e-5,
-) -> Tensor:  # fmt: skip
+    run: Pass,
+    input: Tensor,  # noqa: A002
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Tensor:
     """Return the layer norm at every point."""
     run.require_folded("layer_norm", input)
-    y = F.layer_norm(run.real(input), normalized_shape, eps=eps)
+    y = functional.layer_norm(run.real(input), normalized_shape, eps=eps)
     return _affine(run, y, weight, bias, y.dim() - len(normalized_shape))
 
 
 def rms_norm(
-    run: Pass, input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None
+    run: Pass,
+    input: Tensor,  # noqa: A002
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    eps: float | None = None,
 ) -> Tensor:
     """Return the root-mean-square norm at every point."""
     run.require_folded("rms_norm", input)
-    y = F.rms_norm(run.real(input), normalized_shape, eps=eps)
+    y = functional.rms_norm(run.real(input), normalized_shape, eps=eps)
     return _affine(run, y, weight, None, y.dim() - len(normalized_shape))
 
 
 def group_norm(
-    run: Pass, input: Tensor, num_groups: int, weight: Tensor | None = None,
-    bias: Tensor | None = None, eps: float = 1e-5,
-) -> Tensor:  # fmt: skip
+    run: Pass,
+    input: Tensor,  # noqa: A002
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+    *_: Any,
+) -> Tensor:
     """Return the group norm at every point; scale and shift are by channel."""
     run.require_folded("group_norm", input)
-    return _affine(run, F.group_norm(run.real(input), num_groups, eps=eps), weight, bias, 1)
+    y = functional.group_norm(run.real(input), num_groups, eps=eps)
+    return _affine(run, y, weight, bias, 1)
 
 
 def batch_norm(
-    run: Pass, input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-    weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
-    momentum: float = 0.1, eps: float = 1e-5,
-) -> Tensor:  # fmt: skip
+    run: Pass,
+    input: Tensor,  # noqa: A002
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """Return the batch norm at every point; in eval mode it is a scale and shift by channel."""
     run.require_folded("batch_norm", input)
     if training or running_mean is None or running_var is None:
         raise Unsupported("batch_norm", "statistics of the batch")
     if run.moved(running_mean) or run.moved(running_var):
         raise Unsupported("batch_norm", "trained statistics")
-    x = run.real(input)
-    y = F.batch_norm(x, running_mean, running_var, training=False, eps=eps)
+    y = functional.batch_norm(run.real(input), running_mean, running_var, eps=eps)
     return _affine(run, y, weight, bias, 1)
 
 
@@ -69,19 +89,20 @@ def _affine(run: Pass, y: Tensor, weight: Tensor | None, bias: Tensor | None, ax
 
 
 def _from_axis(run: Pass, parameter: Tensor, out: Tensor, axis: int) -> Tensor:
-    """Return a parameter shaped [P or 1, 1, …, *shape, 1, …] to stand from an axis of `out` on."""
+    """Shape a parameter [P or 1, 1, …, *shape, 1, …] to stand from an axis of `out` on."""
     moved = run.moved(parameter)
     values = moved.values if moved else parameter.unsqueeze(0)
     shape = values.shape[1:]
-    return values.view(len(values), *[1] * (axis - 1), *shape, *[1] * (out.dim() - axis - len(shape)))
+    behind = out.dim() - axis - len(shape)
+    return values.view(len(values), *[1] * (axis - 1), *shape, *[1] * behind)
 
 
 RULES = {
-    F.layer_norm: layer_norm,
+    functional.layer_norm: layer_norm,
     torch.layer_norm: layer_norm,
-    F.rms_norm: rms_norm,
+    functional.rms_norm: rms_norm,
     torch.rms_norm: rms_norm,
-    F.group_norm: group_norm,
+    functional.group_norm: group_norm,
     torch.group_norm: group_norm,
-    F.batch_norm: batch_norm,
+    functional.batch_norm: batch_norm,
 }
