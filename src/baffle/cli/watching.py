@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from baffle.api import Hooks
@@ -26,7 +27,7 @@ def trained(output: Output, work: Callable[[Hooks], Summary]) -> None:
         renderables.append(
             f"interrupted at a round's border; go on with: baffle resume {summary.run_dir}"
         )
-    output.show(summary.as_json(), *renderables)
+    output.show(json.loads(summary.as_json()), *renderables)
 
 
 class Watcher:

@@ -176,4 +176,3 @@ def _rounds_table(rows: Sequence[Row]) -> RenderableType:
     for row in rows:
         table.add_row(*(text(row) for _, text in COLUMNS), style="dim" if row["abandoned"] else "")
     return table
-

@@ -193,9 +193,7 @@ def _smooths(curves: Sequence[Curve]) -> bool:
     return max(len(curve.run.rows) for curve in curves) >= 2 * SMOOTHED_OVER
 
 
-def _draw(
-    axes: Axes, curve: Curve, cost: Cost, figure: str, divisor: float, *, raw: bool
-) -> None:
+def _draw(axes: Axes, curve: Curve, cost: Cost, figure: str, divisor: float, *, raw: bool) -> None:
     x, y = points(curve.run.rows, cost, figure)
     if not len(x):
         return
@@ -209,15 +207,20 @@ def _draw(
 
 
 def _scale_x(axes: Axes, cost: Cost, logarithmic: bool) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     if logarithmic:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(numticks=4))
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS, integer=cost is ROUNDS))
         axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_tick_text))
+
+
+def _tick_text(value: float, place: int | None = None) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
 
 
 def _scale_y(axes: Axes, figure: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from baffle.backends.torch import initial_weights, load_weights
 from baffle.config import Settings
 from baffle.drivers.local.session import start
 from baffle.drivers.local.task import Task
@@ -75,6 +76,7 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
             ),
         }
     )
+    initial = initial_weights(task.model)
     with tempfile.TemporaryDirectory(prefix="baffle-trial-") as folder:
         session = start(tried, replace(task, test=None), Path(folder))
         try:
@@ -82,6 +84,7 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
             rows = session.log.rows
         finally:
             session.close()
+            load_weights(task.model, initial)  # the next trial and the run begin where this one did
     tail = [r["loss"] for r in rows[-max(1, round(TAIL * rounds)) :]]
     mean = sum(tail) / len(tail)
     newest = rows[-1]
