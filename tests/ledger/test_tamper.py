@@ -186,6 +186,21 @@ def test_a_meta_row_added(run):
     assert named(run) == 0
 
 
+def test_another_genesis_with_a_seal_of_its_own(run):
+    from baffle.ledger import meta
+
+    database = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+    with contextlib.closing(database):
+        meta.insert(database, "genesis", b"genesis of another run")
+    assert named(run) == 0
+
+
+@pytest.mark.parametrize("column", ["key", "value", "seal"])
+def test_a_meta_row_with_a_text_that_is_none(run, column):
+    change(run, f"UPDATE meta SET {column} = CAST(x'ff' AS TEXT) WHERE key = 'head'")
+    assert named(run) == 0
+
+
 @pytest.mark.parametrize("round", [0, 40, 80])
 def test_a_snapshot_record_deleted(run, round):
     change(run, "DELETE FROM snapshots WHERE round = ?", round)

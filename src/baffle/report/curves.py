@@ -166,13 +166,15 @@ def _text_width(figure: Figure, text: str, size: float) -> float:
 
 def _captions(figure: Figure, runs: Sequence[Run]) -> None:
     summaries = [summary_of(run) for run in runs]
-    for text, height, look in (
-        (title(summaries), 0.94, {"weight": "bold", "size": 22.0}),
-        (subtitle(summaries), 0.893, {"color": SOFT, "size": 14.0}),
-    ):
-        width = _text_width(figure, text, look["size"])
-        look["size"] *= min(1.0, (RIGHT - LEFT) / max(width, 1e-9))
-        figure.text(LEFT, height, text, va="center", **look)
+    _caption(figure, title(summaries), 0.94, 22.0, weight="bold")
+    _caption(figure, subtitle(summaries), 0.893, 14.0, color=SOFT)
+
+
+def _caption(figure: Figure, text: str, height: float, size: float, **look: Any) -> None:
+    """Write a line, smaller where it would not fit."""
+    width = max(_text_width(figure, text, size), 1e-9)
+    fitting = size * min(1.0, (RIGHT - LEFT) / width)
+    figure.text(LEFT, height, text, va="center", size=fitting, **look)
 
 
 def _panel(axes: Axes, curves: Sequence[Curve], cost: Cost, figure: str) -> None:
@@ -251,8 +253,8 @@ def _label_ends(axes: Axes, curves: Sequence[Curve], texts: Sequence[str], figur
     for curve, text, (x, y), height in zip(
         curves, texts, ends, spread(heights, LABEL_GAP), strict=True
     ):
-        look = {"color": curve.colour, "weight": "bold", "size": LABEL_SIZE, "va": "center"}
-        axes.text(LABEL_X, height, text, transform=axes.transAxes, **look)
+        look: dict[str, Any] = {"color": curve.colour, "weight": "bold", "size": LABEL_SIZE}
+        axes.text(LABEL_X, height, text, transform=axes.transAxes, va="center", **look)
         if len(y):
             _lead(axes, (x[-1], y[-1]), (LABEL_X - 0.005, height), curve)
 
@@ -271,7 +273,7 @@ def _lead(axes: Axes, end: tuple[float, float], place: tuple[float, float], curv
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Return heights at least a gap apart, within 0 to 1, as near to where they were as that allows.
+    """Return heights at least a gap apart, within 0 to 1, as near to where they were as can be.
 
     Args:
         heights: of labels, from 0 to 1.

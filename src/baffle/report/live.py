@@ -29,7 +29,7 @@ RUNNING = ("test_accuracy", "bytes_up", "bytes_down", "probes", "seconds")
 # Title, width, and rank: where the terminal is too narrow, the highest ranks are left out.
 COLUMNS = (
     ("round", 0, 0),
-    ("loss", 7, 0),
+    ("loss", 8, 0),
     ("accuracy", 8, 0),
     ("cosine", 6, 3),
     ("SNR", 6, 4),
@@ -151,7 +151,7 @@ class Progress:
 
 
 def _loss_text(loss: float | None) -> str:
-    return _fixed(loss, 4) if loss is None or abs(loss) < 99 else number_text(loss)
+    return _fixed(loss, 4) if loss is None or -99 < loss < 999 else number_text(loss, 2)
 
 
 def _ratio(value: float | None) -> str:

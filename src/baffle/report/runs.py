@@ -37,10 +37,7 @@ class Run:
 
     def last(self, name: str) -> float | None:
         """Return a figure's last known value, None if there is none."""
-        found: float | None = None
-        for found in self.known(name):
-            pass
-        return found
+        return next(reversed(list(self.known(name))), None)
 
 
 def read_run(folder: Path) -> Run:

@@ -16,6 +16,8 @@ from baffle.protocol.codec import report_size
 from baffle.report.dimension import dimension_of
 from baffle.report.runs import Run, read_run
 
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -154,9 +156,7 @@ def _choices(run: Run) -> dict[str, Any]:
         "radius": _range(run, "radius"),
         "estimator": dict(sorted(estimators.items())),
         "quantisation_step": _range(run, "quantisation_step"),
-        "step_size": max(run.known("step_size"), default=None)
-        if step_size == "auto"
-        else step_size,
+        "step_size": max(run.known("step_size"), default=None) if step_size == AUTO else step_size,
         "chunk": engine.chunk or None,
         "threads": engine.threads or None,
     }

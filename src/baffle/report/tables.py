@@ -45,7 +45,7 @@ def summary_table(summary: Summary) -> RenderableType:
         heading("Faults"),
         indented(_list(fault_rows(summary.faults))),
         heading("Stored"),
-        indented(_list([("digest", summary.digest or UNKNOWN), ("folder", str(summary.run_dir))])),
+        indented(_list(_stored_rows(summary), narrow=True)),
     )
 
 
@@ -110,10 +110,14 @@ def fault_rows(faults: dict[str, int]) -> list[tuple[str, str]]:
     ]
 
 
-def _list(rows: Iterable[tuple[str, str]]) -> Table:
-    """Return names and values, one pair a line."""
+def _stored_rows(summary: Summary) -> list[tuple[str, str]]:
+    return [("digest", summary.digest or UNKNOWN), ("folder", str(summary.run_dir))]
+
+
+def _list(rows: Iterable[tuple[str, str]], *, narrow: bool = False) -> Table:
+    """Return names and values, one pair a line; narrow: a whole digest beside its name."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(style=NAME, min_width=19)
+    table.add_column(style=NAME, min_width=6 if narrow else 19)
     table.add_column(overflow="fold")
     for name, value in rows:
         table.add_row(name, Text(value))

@@ -1,4 +1,4 @@
-"""Figures as people read them: three digits that count, decimal units, a dash for what is unknown."""
+"""Figures as people read them: three digits that count, decimal units, a dash for the unknown."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def seconds_text(value: float | None) -> str:
 
 
 def clock_text(value: float | None) -> str:
-    """Return a length of time as h:mm:ss, at most 8 characters below 10,000 days.
+    """Return a length of time as h:mm:ss, at most 8 characters below a million days.
 
     Example:
         >>> clock_text(83.2), clock_text(400_000)
@@ -104,7 +104,7 @@ def clock_text(value: float | None) -> str:
     whole = round(value)
     if whole >= 100 * HOUR:
         days = whole // DAY
-        return f"{days} d {whole % DAY // HOUR:02d} h" if days < 100 else f"{days} d"
+        return f"{days} d {whole % DAY // HOUR:02d} h" if days < 10 else f"{days} d"
     return f"{whole // HOUR}:{whole % HOUR // MINUTE:02d}:{whole % MINUTE:02d}"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.errors import ModelError
@@ -52,10 +52,10 @@ def model_signature(module: nn.Module) -> ModelSignature:
         >>> model_signature(nn.Linear(3, 2)).dimension
         8
     """
-    trained = {id(p) for p in trained_parameters(module).values()}
     tensors = named_tensors(module)
     for name, tensor in tensors.items():
-        _require_usable(name, tensor, id(tensor) in trained)
+        _require_usable(name, tensor)
+    trained = {id(p) for p in trained_parameters(module).values()}
     _require_own_memory(trained_parameters(module))
     specs = tuple(_spec(name, t, id(t) in trained) for name, t in tensors.items())
     frozen = {name: t for name, t in tensors.items() if id(t) not in trained and t.numel()}
@@ -67,14 +67,16 @@ def _spec(name: str, tensor: Tensor, trained: bool) -> TensorSpec:
     return TensorSpec(name, tuple(tensor.shape), dtype, trained)
 
 
-def _require_usable(name: str, tensor: Tensor, trained: bool) -> None:
-    if isinstance(tensor, UninitializedTensorMixin):
+def _require_usable(name: str, tensor: Tensor) -> None:
+    if is_lazy(tensor):
         raise ModelError(f"expected initialised tensors, {name} has no shape yet; run one forward")
     if tensor.is_meta:
         raise ModelError(
             f"expected tensors with values, {name} is on the meta device; load its values first"
         )
-    if trained and (tensor.dtype not in TRAINABLE_DTYPES or tensor.layout != torch.strided):
+    if tensor.requires_grad and (
+        tensor.dtype not in TRAINABLE_DTYPES or tensor.layout != torch.strided
+    ):
         raise ModelError(
             f"expected dense real floating trained tensors, {name} is {tensor.dtype} "
             f"{tensor.layout}; freeze it with requires_grad_(False)"

@@ -43,14 +43,18 @@ class Loader:
         if self._surely_loaded(weights):
             return
         load_weights(self.module, weights)
-        self.last = dict(weights) if all(map(_frozen, weights.values())) else {}
-        self.versions = self._now()
+        keep = all(map(_frozen, weights.values()))
+        self.last, self.versions = (dict(weights), self._now()) if keep else ({}, [])
 
     def _now(self) -> list[tuple[int, int]]:
-        return [(p.data_ptr(), p._version) for p in trained_parameters(self.module).values()]
+        """Return where each parameter lies and how often it was written to; [] if unknown."""
+        parameters = trained_parameters(self.module).values()
+        if any(p.is_inference() for p in parameters):
+            return []
+        return [(p.data_ptr(), p._version) for p in parameters]
 
     def _surely_loaded(self, weights: Mapping[str, object]) -> bool:
-        same = weights.keys() == self.last.keys() and all(
-            w is self.last[n] for n, w in weights.items()
-        )
-        return same and bool(self.last) and self.versions == self._now()
+        if not self.versions or weights.keys() != self.last.keys():
+            return False
+        same = all(array is self.last[name] for name, array in weights.items())
+        return same and self.versions == self._now()

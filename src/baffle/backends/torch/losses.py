@@ -78,8 +78,12 @@ class PointLosses:
             except Exception as error:  # whatever vmap cannot do, the loop can
                 logger.info("the loss goes point by point, since vmap failed: %s", error)
                 self.mapped = False
-        one = [pytree.tree_map_only(Tensor, lambda t, p=p: t[p], outputs) for p in range(points)]
-        return torch.stack([one_loss(self.loss, o, targets) for o in one])
+        each = (_at(outputs, point) for point in range(points))
+        return torch.stack([one_loss(self.loss, output, targets) for output in each])
+
+
+def _at(outputs: Any, point: int) -> Any:
+    return pytree.tree_map_only(Tensor, lambda x: x[point], outputs)
 
 
 def _plain_classes(outputs: Any, targets: Any) -> bool:

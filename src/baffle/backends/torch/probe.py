@@ -75,12 +75,14 @@ class TorchProbe:
         chunk and threads give the same bits again.
 
         Raises:
-            ProbeError: the loss is not a scalar tensor of float32 or float64.
+            ProbeError: no examples, or the loss is not a scalar tensor of float32 or float64.
             ModelError: the weights do not fit. What the module raises is passed on. In any case the
                 module's parameters hold the weights, bit for bit.
         """
         if not len(points):
             return np.empty(0)
+        if not len(example_numbers):
+            raise ProbeError("expected at least one example to evaluate the loss on, got none")
         with evaluating(self.module), using_threads(self.threads), torch.inference_mode():
             self._loader.load(weights)
             task = Task(weights, points, self.examples.batch(example_numbers))

@@ -62,7 +62,7 @@ def choose(subject: Subject, task: Task, chunk: int) -> Choice:
     reasons: list[str] = []
     for route in candidates(subject, task):
         size = chunk or route.chunk(subject, seen)
-        against = _against(route, subject, task, seen, max(size, FEWEST))
+        against = _against(route, subject, task, seen, max(min(size, len(task.points)), FEWEST))
         if not against:
             return Choice(route, size, tuple(reasons))
         reason = f"{route.name}: {against}"
