@@ -78,7 +78,7 @@ def true_losses(
         for name, theta in weights.items():
             z = factors[name].dense()[p].astype(np.float64) * float(scales[name][p])
             with torch.no_grad():
-                parameters[name].copy_(torch.from_numpy(theta.astype(np.float64) + z))
+                parameters[name].copy_(torch.as_tensor(theta.astype(np.float64) + z))
         with torch.no_grad():
             given = pytree.tree_map(torch.clone, inputs)
             output = exact(*given) if isinstance(given, tuple) else _call(exact, given)

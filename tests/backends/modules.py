@@ -53,7 +53,7 @@ class Interleaved(nn.Module):
         self.second = nn.Linear(10, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        flat = (x.float() - 0.5).view(x.shape[0], -1)
+        flat = (x.to(self.bias.dtype) - 0.5).view(x.shape[0], -1)
         other = x.reshape(-1, 6) * 2
         h = torch.cat((self.first(flat), other + self.bias), dim=1)
         return self.second(h) + x.flatten(1).sum(dim=1, keepdim=True)
@@ -102,7 +102,7 @@ MIXING = {
     "by size": lambda h: h / len(h),
     "sorted": lambda h: h + h.sort(0).values,
     "batch statistics": lambda h: functional.batch_norm(h, None, None, training=True) + h,
-    "instance over batch": lambda h: functional.instance_norm(h.unsqueeze(0)).squeeze(0) + h,
+    "instance over batch": lambda h: functional.instance_norm(h.t().unsqueeze(0)).squeeze(0).t() + h,
     "reads a value": lambda h: h * float(h[0, 0]),
     "branches": _branch,
     "selects": lambda h: h * len(h[h > 0]),

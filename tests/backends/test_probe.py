@@ -213,7 +213,8 @@ def test_read_only_weights_are_loaded_once(monkeypatch):
     monkeypatch.setattr(
         loading_module, "load_weights", lambda *a: (loads.append(1), load_weights(*a))
     )
-    weights, points = initial_weights(module), some_points(module)
+    points = some_points(module)
+    weights = {name: w.copy() for name, w in initial_weights(module).items()}
     for array in weights.values():
         array.flags.writeable = False
     probe = TorchProbe(module, mean_square, rows())

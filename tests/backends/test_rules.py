@@ -29,6 +29,7 @@ def test_linear(case, signs, chunk, round):
     _agrees(*case, signs, chunk, round)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # of even kernels
 @FAST
 @given(strategies.convolutions(), strategies.signs, strategies.chunks)
 def test_convolution(case, signs, chunk):
@@ -41,6 +42,7 @@ def test_norm(case, signs, chunk):
     _agrees(*case, signs, chunk)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @settings(max_examples=15, deadline=None)
 @given(
     st.one_of(strategies.linear_stacks(), strategies.convolutions(), strategies.normalised()),
@@ -91,6 +93,7 @@ def test_named_inputs_and_nested_outputs():
     assert probe.route == "rank_one"
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")  # vmap's own
 def test_several_inputs():
     module = nn.Bilinear(3, 2, 4)
     inputs = (torch.randn(5, 3), torch.randn(5, 2))

@@ -13,7 +13,7 @@ from tests.protocol.federation import CLIENTS, SIGNATURE, Federation, Quadratic
 
 
 def test_a_federation_learns():
-    federation = Federation(rounds=60)
+    federation = Federation(rounds=60, update={"step_size": 0.15})
     losses = [federation.round().outcome.mean_loss for _ in range(60)]
     # The least mean loss is the spread of the centres about their mean; the start is far above it.
     centres = np.concatenate([c.probe.centres for c in federation.clients])

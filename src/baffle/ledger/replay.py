@@ -42,9 +42,12 @@ def states(
         LedgerError: rounds that are not stored.
     """
     upto = ledger.last_round if upto is None else upto
-    rules = Rules.of(Genesis.from_bytes(ledger.genesis), ops)
+    genesis = Genesis.from_bytes(ledger.genesis)
+    rules = Rules.of(genesis, ops)
     start = ledger.nearest(upto if since is None else since)
     state = on_ops(ledger.load(start), ops)
+    if start == 0 and state.digest() != genesis.initial:
+        raise LedgerTampered(0, "round 0: the first snapshot is not the one that the genesis names")
     yield Replayed(state, _last_at(ledger, start))
     for row in ledger.rows(start + 1, upto):
         last = decode_row(row)

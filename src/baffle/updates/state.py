@@ -54,9 +54,7 @@ class TrainState:
     def numpy(self) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Return the slots as contiguous little-endian float32 arrays."""
         return {
-            slot: {
-                name: np.ascontiguousarray(np.asarray(a), dtype="<f4") for name, a in arrays.items()
-            }
+            slot: {name: np.asarray(a, dtype="<f4", order="C") for name, a in arrays.items()}
             for slot, arrays in self.slots.items()
         }
 
@@ -67,7 +65,7 @@ class TrainState:
         for slot, arrays in sorted(self.numpy().items()):
             for name, array in sorted(arrays.items(), key=lambda item: item[0].encode()):
                 found.update(f"{slot}/{name} {list(array.shape)}\n".encode())
-                found.update(array.data if array.size else b"")
+                found.update(np.ascontiguousarray(array).data if array.size else b"")
         return found.digest()
 
     def require_fits(self, signature: ModelSignature) -> None:

@@ -37,7 +37,8 @@ class Choice:
 def candidates(subject: Subject, task: Task) -> Iterator[Route]:
     """Yield the fast routes for these directions, the fastest first."""
     drawn = task.points.part(0, 1).factors(subject.signature, task.weights)
-    if any(isinstance(f, RankOne) for f in drawn.values()):
+    matrices = {tensor.name for _, tensor in subject.signature.trained if len(tensor.shape) > 1}
+    if all(isinstance(drawn[name], RankOne) for name in matrices):
         yield RankOneRoute()
         yield RankOneRoute(share=False)
     yield MappedRoute()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from baffle.drivers.local.roster import Roster
-from baffle.protocol import decode_plan
+from baffle.protocol import Plan, decode_plan
 from baffle.updates import TrainState
 
 
@@ -28,6 +28,10 @@ class Answers(Protocol):
         """Yield the answers of these clients, in this order."""
         ...
 
+    def evaluations(self, plan: Plan, number: int) -> int:
+        """Return the example evaluations that a client's answer costs."""
+        ...
+
 
 @dataclass(frozen=True)
 class OneByOne:
@@ -41,6 +45,10 @@ class OneByOne:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
         for number in numbers:
-            client = self.roster.client(number)
-            examples = min(asked.batch or client.examples, client.examples)
-            yield Answer(client.answer(plan, state, digest), asked.probes * examples)
+            report = self.roster.client(number).answer(plan, state, digest)
+            yield Answer(report, self.evaluations(asked, number))
+
+    def evaluations(self, plan: Plan, number: int) -> int:
+        """Return probes times the examples of each."""
+        examples = len(self.roster.rows[number])
+        return plan.probes * min(plan.batch or examples, examples)

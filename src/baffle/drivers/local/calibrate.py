@@ -19,10 +19,10 @@ from baffle.config import Settings
 from baffle.drivers.local.session import start
 from baffle.drivers.local.task import Task
 
-START = 0.02
+START = 0.04
 FACTOR = 2.0
-MAX_TRIALS = 7
-SHARE, MIN_ROUNDS = 0.08, 16
+MAX_TRIALS = 5
+SHARE, MIN_ROUNDS = 0.05, 16
 TAIL = 0.25  # share of a trial's last rounds whose losses are averaged
 
 

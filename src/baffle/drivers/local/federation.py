@@ -15,7 +15,9 @@ from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.traffic import Traffic
 from baffle.errors import LedgerTampered, ProtocolError
 from baffle.ledger import Ledger, Row
-from baffle.protocol import Closed, Rules, Server, decode_outcome, decode_plan
+from baffle.ledger.replay import decode_row
+from baffle.protocol import Closed, Outcome, Plan, Rules, Server, decode_outcome, decode_plan
+from baffle.protocol.codec import report_size
 from baffle.protocol.participants import encode_participants
 from baffle.updates import TrainState
 
@@ -54,14 +56,16 @@ class RoundRecord:
     """What a round came to, as the driver saw it.
 
     Args:
-        closed: plan, outcome, state.
+        plan, outcome, digest: as stored.
         asked, late: how many were asked; how many reports came after the round closed.
         probes: losses evaluated by all clients.
         example_evaluations: those times the examples of each.
         seconds: wall clock, evaluation of the model not included.
     """
 
-    closed: Closed
+    plan: Plan
+    outcome: Outcome
+    digest: bytes
     asked: int
     late: int
     probes: int
@@ -96,6 +100,7 @@ class Federation:
     traffic: Traffic
     snapshot_every: int
     _late: list[bytes] = field(default_factory=list)
+    _came_late: int = 0
 
     def rounds(self, until: int, stop: Callable[[], bool] = lambda: False) -> Iterator[RoundRecord]:
         """Run rounds up to round `until`, or until `stop` says so at a round's border."""
@@ -116,10 +121,38 @@ class Federation:
         self.server.commit()
         self.traffic.close(len(closed.plan_bytes) + len(closed.outcome_bytes))
         self.follower.follow(closed.plan_bytes, closed.outcome_bytes, closed.digest)
-        probes = closed.plan.probes * (closed.outcome.reports + len(self._late))
+        took = time.perf_counter() - started
+        return self._record(closed.plan, closed.outcome, closed.digest, cohort, late, evaluations, took)
+
+    def _record(
+        self,
+        plan: Plan,
+        outcome: Outcome,
+        digest: bytes,
+        cohort: NDArray[np.int64],
+        late: int,
+        evaluations: int,
+        seconds: float,
+    ) -> RoundRecord:
+        answers = sum(len(part) for part in self.faults.split(plan.round, cohort))
         return RoundRecord(
-            closed, len(cohort), late, probes, evaluations, time.perf_counter() - started
+            plan, outcome, digest, len(cohort), late, plan.probes * answers, evaluations, seconds
         )
+
+    def recall(self, row: Row) -> RoundRecord:
+        """Count a stored round as it was counted when it ran; only its seconds are lost."""
+        last = decode_row(row)
+        plan = last.plan
+        cohort = draw_cohort(self.key, plan.round, self.clients, self.cohort)
+        on_time, late = self.faults.split(plan.round, cohort)
+        self.traffic.ask(plan.round, cohort, len(row.plan))
+        self.traffic.close(len(row.plan) + len(row.outcome))
+        evaluations = 0
+        for number in [*on_time.tolist(), *late.tolist()]:
+            self.traffic.report(report_size(plan.count, plan.bits))
+            evaluations += self.answers.evaluations(plan, number)
+        came_late, self._came_late = self._came_late, len(late)
+        return self._record(plan, last.outcome, row.digest, cohort, came_late, evaluations, 0.0)
 
     def _deliver_late(self) -> int:
         """Give the server what came too late for the round before; it refuses it by round."""

@@ -58,8 +58,6 @@ class Totals:
     probes: int = 0
     example_evaluations: int = 0
     seconds: float = 0.0
-    late: int = 0
-    dropped: int = 0
 
 
 class MetricsLog:

@@ -18,7 +18,7 @@ from baffle.backends.torch import (
     load_weights,
     model_signature,
 )
-from baffle.cohort import cohort_size, draw_cohort
+from baffle.cohort import cohort_size
 from baffle.config import Settings, resolve, to_toml
 from baffle.drivers.build import genesis, policy
 from baffle.drivers.local.answers import OneByOne
@@ -30,7 +30,7 @@ from baffle.drivers.local.task import Task, task_of
 from baffle.drivers.local.traffic import Traffic
 from baffle.errors import ConfigError
 from baffle.ledger import Ledger
-from baffle.ledger.replay import decode_row, replay
+from baffle.ledger.replay import replay
 from baffle.protocol import Genesis, Last, Rules, Server
 from baffle.updates import TrainState
 from baffle.updates.state import EMA, WEIGHTS
@@ -82,13 +82,17 @@ class Session:
         return self.state.round >= self.settings.rounds
 
     def _row(self, record: RoundRecord) -> Row:
+        row = self.count(record)
+        return row | self.evaluate() if self._evaluates(self.state.round) else row
+
+    def count(self, record: RoundRecord) -> Row:
+        """Add a round to the totals and return its row."""
         totals, traffic = self.totals, self.federation.traffic
         totals.probes += record.probes
         totals.example_evaluations += record.example_evaluations
         totals.seconds += record.seconds
-        totals.late += record.late
-        row = round_row(record.closed.plan, record.closed.outcome, self.dimension)
-        row |= {
+        return round_row(record.plan, record.outcome, self.dimension) | {
+            "dimension": self.dimension,
             "asked": record.asked,
             "late": record.late,
             "bytes_up": traffic.up,
@@ -97,11 +101,9 @@ class Session:
             "example_evaluations": totals.example_evaluations,
             "seconds": totals.seconds,
             "round_seconds": record.seconds,
-            "digest": record.closed.digest.hex(),
+            "refused": dict(self.federation.server.refusals),
+            "digest": record.digest.hex(),
         }
-        if self._evaluates(self.state.round):
-            row |= self.evaluate()
-        return row
 
     def _evaluates(self, round: int) -> bool:
         every = self.settings.output.evaluate_every
@@ -215,22 +217,22 @@ def _session(
 
 
 def _catch_up(session: Session, ledger: Ledger) -> None:
-    """Bring the totals to where the ledger is, and the log: a crash may have cost it rows."""
+    """Bring totals and log to where the ledger is: a crash may have cost the log its last rows."""
     federation, log = session.federation, session.log
+    for _ in range(ledger.first_round - 1):
+        federation.traffic.close(0)  # pruned rounds; their bytes are in the log's totals
     known = {row["round"]: row for row in log.rows}
     for row in ledger.rows():
-        last = decode_row(row)
-        cohort = draw_cohort(federation.key, last.plan.round, federation.clients, federation.cohort)
-        federation.traffic.ask(last.plan.round, cohort, len(row.plan))
-        federation.traffic.close(len(row.plan) + len(row.outcome))
+        record = federation.recall(row)
         if row.round not in known:
-            log.add(
-                round_row(last.plan, last.outcome, session.dimension) | {"digest": row.digest.hex()}
-            )
-    if known:
-        newest = known[max(known)]
-        session.totals = Totals(newest["probes"], newest["example_evaluations"], newest["seconds"])
-        federation.traffic.up = newest["bytes_up"]
+            log.add(session.count(record) | {"seconds_known": False})
+            continue
+        logged = known[row.round]
+        session.totals = Totals(
+            logged["probes"], logged["example_evaluations"], logged["seconds"]
+        )
+        federation.traffic.up = logged["bytes_up"]
+        federation.traffic.down = logged["bytes_down"]
 
 
 def evaluated(folder: Path, round: int | None = None) -> dict[str, Any]:
