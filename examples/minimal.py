@@ -13,7 +13,12 @@ from sklearn.datasets import load_digits
 
 KEY, CLIENTS, ROUNDS, K, BATCH = 0, 10, 300, 256, 32
 RADIUS, STEP, RATE, BETA = 2.0**-8, 2.0**-12, 1.0, 0.9
-SHAPES = {"hidden.bias": (32,), "hidden.weight": (32, 64), "out.bias": (10,), "out.weight": (10, 32)}
+SHAPES = {
+    "hidden.bias": (32,),
+    "hidden.weight": (32, 64),
+    "out.bias": (10,),
+    "out.weight": (10, 32),
+}
 DIRECTION, ROUNDING, BATCHES = 1, 5, 6  # what random bits are for: the counter's top bits
 
 
@@ -23,7 +28,12 @@ def philox(key, block, index, round_, top):
     k0, k1, low, half = key & 0xFFFFFFFF, key >> 32, np.uint64(0xFFFFFFFF), np.uint64(32)
     for _ in range(10):
         a, b = np.uint64(0xD2511F53) * x[0], np.uint64(0xCD9E8D57) * x[2]
-        x = [(b >> half) ^ x[1] ^ np.uint64(k0), b & low, (a >> half) ^ x[3] ^ np.uint64(k1), a & low]
+        x = [
+            (b >> half) ^ x[1] ^ np.uint64(k0),
+            b & low,
+            (a >> half) ^ x[3] ^ np.uint64(k1),
+            a & low,
+        ]
         k0, k1 = (k0 + 0x9E3779B9) & 0xFFFFFFFF, (k1 + 0xBB67AE85) & 0xFFFFFFFF
     return np.stack(x, axis=-1).astype("<u4")
 
@@ -31,7 +41,9 @@ def philox(key, block, index, round_, top):
 def words(key, purpose, round_, count, index=(0,), tensor=0):
     """The first `count` random words of each index's own stream."""
     blocks, rows = np.arange(-(-count // 4))[None], np.array(index)[:, None]
-    return philox(key, blocks, rows, round_, purpose << 28 | tensor).reshape(len(index), -1)[:, :count]
+    return philox(key, blocks, rows, round_, purpose << 28 | tensor).reshape(len(index), -1)[
+        :, :count
+    ]
 
 
 def direction(round_, tensor, shape):
@@ -53,7 +65,9 @@ def layer(x, weight, bias, z_weight, z_bias):
 
 def losses(theta, z, x, y):
     """The loss at each of the K perturbed weights; forward only."""
-    h = layer(x[None], theta["hidden.weight"], theta["hidden.bias"], z["hidden.weight"], z["hidden.bias"])
+    h = layer(
+        x[None], theta["hidden.weight"], theta["hidden.bias"], z["hidden.weight"], z["hidden.bias"]
+    )
     h = h * np.clip(h + 3, 0, 6) / 6  # hardswish
     o = layer(h, theta["out.weight"], theta["out.bias"], z["out.weight"], z["out.bias"])
     o = o - o.max(axis=2, keepdims=True)
@@ -75,7 +89,9 @@ def batch(own_key, round_, population):
     size = min(BATCH, population)
     w = words(own_key, BATCHES, round_, 2 * size)[0].astype(np.uint64)
     chosen = set()
-    for top, draw in zip(range(population - size, population), w[::2] << np.uint64(32) | w[1::2]):
+    for top, draw in zip(
+        range(population - size, population), w[::2] << np.uint64(32) | w[1::2], strict=True
+    ):
         drawn = int(draw % np.uint64(top + 1))
         chosen.add(top if drawn in chosen else drawn)
     return np.array(sorted(chosen))
@@ -102,7 +118,9 @@ def train(theta, shards, own_keys, rounds):
     velocity = {name: np.zeros_like(w) for name, w in theta.items()}
     for r in range(rounds):
         z = {name: direction(r, tensor, s) for tensor, (name, s) in enumerate(SHAPES.items())}
-        total = sum(client(theta, z, r, k, x, y) for k, (x, y) in zip(own_keys, shards))
+        total = sum(
+            client(theta, z, r, k, x, y) for k, (x, y) in zip(own_keys, shards, strict=True)
+        )
         rate = RATE * 0.5 * (1 + np.cos(np.pi * r / ROUNDS))
         for name in SHAPES:
             scale = np.float32(STEP * (1 / (K * len(shards))))
@@ -130,4 +148,5 @@ def accuracy(theta, x, y):
 if __name__ == "__main__":
     data, test = shards()
     trained = train(initial(), data, range(1, CLIENTS + 1), ROUNDS)
-    print(f"{ROUNDS} rounds, {2 * K} bytes a client a round: test accuracy {accuracy(trained, *test):.3f}")
+    score = accuracy(trained, *test)
+    print(f"{ROUNDS} rounds, {2 * K} bytes a client a round: test accuracy {score:.3f}")

@@ -18,7 +18,8 @@ def directions(kind, count, round_=0):
     """Return [count, 16] real entries, b before w as in canonical order."""
     place, numbers = Place(kind_key, round_), np.arange(count, dtype=np.uint32)
     parts = [
-        kind.draw(place.stream(n), numbers, t, None).dense().reshape(count, -1) for n, t in SIGNATURE.trained
+        kind.draw(place.stream(n), numbers, t, None).dense().reshape(count, -1)
+        for n, t in SIGNATURE.trained
     ]
     return np.concatenate(parts, axis=1) * 2.0**kind.unit_exponent
 
@@ -55,7 +56,8 @@ def test_adding_a_constant_to_the_loss_changes_nothing(estimator):
 @EACH
 def test_the_estimate_does_not_scale_with_the_radius(estimator):
     small, large = (
-        estimator.derivatives(losses(estimator, r), 64, 0, r).values.std() for r in (2.0**-12, 2.0**-3)
+        estimator.derivatives(losses(estimator, r), 64, 0, r).values.std()
+        for r in (2.0**-12, 2.0**-3)
     )
     assert small == pytest.approx(large, rel=1e-6)
 
@@ -89,7 +91,9 @@ def test_central_is_free_of_the_even_part():
 
 def test_pairs_measure_odd_and_even_energy():
     estimator, radius, curved = ESTIMATORS["mean_baseline"], 0.25, 3.0
-    found = estimator.derivatives(losses(estimator, radius, pairs=16, curved=curved), 64, 16, radius)
+    found = estimator.derivatives(
+        losses(estimator, radius, pairs=16, curved=curved), 64, 16, radius
+    )
     z = directions(KIND, 64)[:16]
     even = 0.5 * curved * radius * np.einsum("pi,ij,pj->p", z, CURVATURE, z)
     assert found.odd == pytest.approx(np.mean((z @ GRADIENT) ** 2), rel=1e-9)
@@ -97,7 +101,7 @@ def test_pairs_measure_odd_and_even_energy():
 
 
 def relative_errors(kind_name, estimator, K, keys):
-    """Return the squared relative error of the estimate under each key, by the library's rebuild."""
+    """Return the estimate's squared relative error under each key, by the library's rebuild."""
     errors = []
     for key in range(keys):
         kind = make_kind(kind_name, key)
@@ -123,9 +127,13 @@ WEIGHTS = {"w": np.ones((4, 3), np.float32), "b": np.ones(4, np.float32)}
 
 @pytest.mark.parametrize("kind_name", KINDS)
 def test_oracle_of_the_linear_loss(kind_name):
-    """(d + 1)/K for Gaussian directions, (d - 1)/K for ±1 and rank-one, within 3 standard errors."""
+    """(d + 1)/K for Gaussian, (d - 1)/K for ±1 and rank-one, within 3 standard errors."""
     K, d = 12, 16
     errors = relative_errors(kind_name, None, K, keys=1500)
     expected = (d + 1) / K if kind_name == "gaussian" else (d - 1) / K
     standard_error = errors.std(ddof=1) / np.sqrt(len(errors))
-    assert abs(errors.mean() - expected) < 3 * standard_error, (errors.mean(), expected, standard_error)
+    assert abs(errors.mean() - expected) < 3 * standard_error, (
+        errors.mean(),
+        expected,
+        standard_error,
+    )

@@ -1,4 +1,4 @@
-"""Every registered kind of direction through one battery; a new row is tested without a new line."""
+"""Every registered kind of direction through one battery: a new row needs no new line."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,18 @@ from hypothesis import strategies as st
 from baffle.directions import KINDS, ModelSignature, Place, TensorSpec
 from tests.contract.battery import SIGNATURE, kinds, weights
 
-KIND = pytest.mark.parametrize("kind", kinds(), ids=lambda k: f"{k.name}-{getattr(k, 'density', '')}")
+KIND = pytest.mark.parametrize(
+    "kind", kinds(), ids=lambda k: f"{k.name}-{getattr(k, 'density', '')}"
+)
 WEIGHTS = weights()
 PLACE = Place(7, round=3, step=1)
 
 
 def drawn(kind, directions, place=PLACE, number_tensor=None):
     for number, tensor in [number_tensor] if number_tensor else SIGNATURE.trained:
-        factors = kind.draw(place.stream(number), np.asarray(directions, np.uint32), tensor, WEIGHTS)
+        factors = kind.draw(
+            place.stream(number), np.asarray(directions, np.uint32), tensor, WEIGHTS
+        )
         yield tensor, factors.dense()
 
 
@@ -62,7 +66,9 @@ def test_weighted_sum_is_the_slow_sum(kind):
     for size in (2**3, 2**20, 2**40):
         q = rng.integers(-size, size, 11)
         for number, tensor in SIGNATURE.trained:
-            factors = kind.draw(PLACE.stream(number), np.arange(11, dtype=np.uint32), tensor, WEIGHTS)
+            factors = kind.draw(
+                PLACE.stream(number), np.arange(11, dtype=np.uint32), tensor, WEIGHTS
+            )
             z = factors.dense().astype(object)
             slow = sum((int(q[k]) * z[k] for k in range(11)), np.zeros(tensor.shape, dtype=object))
             assert factors.weighted_sum(q).tolist() == np.asarray(slow, dtype=object).tolist()
@@ -73,11 +79,19 @@ def test_directions_differ_across_rounds_steps_tensors_and_directions(kind):
     """Repeated seeds, equal noise in equal layers, one direction for all k: peers' defects."""
     tensor = TensorSpec("w", (64, 50))
     values = {"w": np.ones(tensor.shape, np.float32)}
-    places = [(Place(7, 0), 0), (Place(7, 1), 0), (Place(7, 0, 1), 0), (Place(7, 0), 1), (Place(8, 0), 0)]
+    places = [
+        (Place(7, 0), 0),
+        (Place(7, 1), 0),
+        (Place(7, 0, 1), 0),
+        (Place(7, 0), 1),
+        (Place(8, 0), 0),
+    ]
     flat = [
         row.reshape(-1) * 2.0**kind.unit_exponent
         for place, number in places
-        for row in kind.draw(place.stream(number), np.arange(3, dtype=np.uint32), tensor, values).dense()
+        for row in kind.draw(
+            place.stream(number), np.arange(3, dtype=np.uint32), tensor, values
+        ).dense()
     ]
     gram = np.corrcoef(np.array(flat, dtype=float))
     off = gram[~np.eye(len(flat), dtype=bool)]

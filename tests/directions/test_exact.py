@@ -26,7 +26,11 @@ def test_limbs_past_each_bound_give_the_integer_sum(coefficients, seed):
     z = np.random.default_rng(seed).integers(-1, 2, (len(q), 6)).astype(np.int8)
     expected = [sum(int(a) * int(b) for a, b in zip(q, column, strict=True)) for column in z.T]
     assert Dense(z, 1).weighted_sum(q).tolist() == expected
-    assert sum(shift * (limb @ z).astype(np.int64) for shift, limb in limbs(q, 1)).tolist() == expected if q.any() else True
+    assert (
+        sum(shift * (limb @ z).astype(np.int64) for shift, limb in limbs(q, 1)).tolist() == expected
+        if q.any()
+        else True
+    )
 
 
 @pytest.mark.parametrize("total", [2**24 - 1, 2**24, 2**24 + 1, 2**53 - 1, 2**53, 2**53 + 1, 2**62])

@@ -18,13 +18,17 @@ def test_the_mask_has_the_density_asked_for(density):
 
 
 def test_zeros_of_a_pruned_matrix_never_move_and_zero_biases_do():
-    signature = ModelSignature((TensorSpec("w", (6, 5)), TensorSpec("b", (6,)), TensorSpec("z", (2, 2))))
+    signature = ModelSignature(
+        (TensorSpec("w", (6, 5)), TensorSpec("b", (6,)), TensorSpec("z", (2, 2)))
+    )
     w = np.ones((6, 5), np.float32)
     w[::2] = 0
     values = {"w": w, "b": np.zeros(6, np.float32), "z": np.zeros((2, 2), np.float32)}
     kind = make_kind("masked", 3)
     for number, tensor in signature.trained:
-        z = kind.draw(Place(3, 0).stream(number), np.arange(50, dtype=np.uint32), tensor, values).dense()
+        z = kind.draw(
+            Place(3, 0).stream(number), np.arange(50, dtype=np.uint32), tensor, values
+        ).dense()
         moved = np.abs(z).sum(axis=0) > 0
         expected = {"w": w != 0, "b": np.ones(6, bool), "z": np.ones((2, 2), bool)}[tensor.name]
         assert np.array_equal(moved, expected)

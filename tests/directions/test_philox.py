@@ -54,7 +54,7 @@ coordinates = st.tuples(
 
 @given(coordinates, coordinates)
 def test_coordinates_never_collide(one, other):
-    """Seeds by arithmetic repeat directions; here two places share a counter only if they are one."""
+    """Seeds by arithmetic repeat directions; two places here share no counter."""
 
     def counter(place):
         purpose, round_, step, tensor, index = place

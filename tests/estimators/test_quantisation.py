@@ -1,4 +1,4 @@
-"""The quantiser: unbiased inside its range, clipped and counted outside, the same when asked again."""
+"""The quantiser: unbiased in range, clipped and counted outside, the same when asked again."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,9 @@ def test_unbiased_inside_the_range(bits, share, exponent):
     words = rounding_words(99, round=bits, step=0, count=20_000)
     q = quantiser.quantise(np.full(20_000, value), words).values
     spread = 1.0 if bits == 1 else 0.5
-    assert q.mean() * 2.0**exponent == pytest.approx(value, abs=5 * spread * 2.0**exponent / np.sqrt(20_000))
+    assert q.mean() * 2.0**exponent == pytest.approx(
+        value, abs=5 * spread * 2.0**exponent / np.sqrt(20_000)
+    )
     assert np.abs(q).max() <= quantiser.limit
 
 

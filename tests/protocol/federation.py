@@ -55,7 +55,12 @@ class Federation:
         state = self.rules.start(weights())
         self.genesis = genesis(self.settings, SIGNATURE, state.digest())
         self.server = Server(
-            self.genesis.run, self.rules, policy(self.settings, SIGNATURE), state, CLIENTS, min_reports
+            self.genesis.run,
+            self.rules,
+            policy(self.settings, SIGNATURE),
+            state,
+            CLIENTS,
+            min_reports,
         )
         self.clients = [
             Client(n, bytes([n] * 32), self.genesis.run, self.rules, probe, len(probe.centres))

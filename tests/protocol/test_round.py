@@ -142,7 +142,9 @@ def test_a_backend_that_answers_in_another_shape_is_named():
     federation = Federation()
     broken = dataclasses.replace(federation.clients[1], probe=lambda w, p, e: np.zeros(3))
     with pytest.raises(ProbeError, match="client 1: expected 32 float64 losses, got float64"):
-        broken.answer(federation.server.open_round(), federation.server.state, federation.server.digest)
+        broken.answer(
+            federation.server.open_round(), federation.server.state, federation.server.digest
+        )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,9 @@ def test_a_client_refuses_a_plan_that_is_not_for_it(change, reason):
     federation = Federation()
     plan = dataclasses.replace(decode_plan(federation.server.open_round()), **change)
     with pytest.raises(Refused) as refused:
-        federation.clients[0].answer(encode_plan(plan), federation.server.state, federation.server.digest)
+        federation.clients[0].answer(
+            encode_plan(plan), federation.server.state, federation.server.digest
+        )
     assert refused.value.reason == reason
 
 
@@ -213,7 +217,8 @@ def test_a_round_with_too_few_reports_is_abandoned_and_the_weights_stay():
 
 
 @pytest.mark.parametrize(
-    "events", [["receive"], ["close_round"], ["commit"], ["open_round", "commit"], ["open_round"] * 2]
+    "events",
+    [["receive"], ["close_round"], ["commit"], ["open_round", "commit"], ["open_round"] * 2],
 )
 def test_events_out_of_turn_are_errors_that_name_state_and_event(events):
     server = Federation().server
@@ -230,7 +235,14 @@ def test_genesis_round_trip_and_strictness():
     again = Genesis.from_bytes(data)
     assert again.to_bytes() == data
     assert again.run == genesis.run
-    for bad in (b"", b"[]", b"{}", data + b" ", data.replace(b'"format":1', b'"format":2'), b"\xff"):
+    for bad in (
+        b"",
+        b"[]",
+        b"{}",
+        data + b" ",
+        data.replace(b'"format":1', b'"format":2'),
+        b"\xff",
+    ):
         with pytest.raises(DecodeError):
             Genesis.from_bytes(bad)
 
@@ -238,6 +250,7 @@ def test_genesis_round_trip_and_strictness():
 def test_a_report_has_no_room_for_a_model():
     names = {f.name for f in dataclasses.fields(decode_report.__globals__["Report"])}
     assert names == {
-        "run", "round", "client", "values", "weight", "loss", "clips", "nonfinite", "energy", "odd", "even"
+        "run", "round", "client", "values", "weight", "loss", "clips", "nonfinite", "energy",
+        "odd", "even",
     }  # fmt: skip
     assert Client is not None

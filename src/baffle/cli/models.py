@@ -2,4 +2,82 @@
 
 from __future__ import annotations
 
-COMMANDS = ()
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from baffle.cli.output import Output
+from baffle.errors import ConfigError
+
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object as the last line of standard output.")
+]
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="lenet, wrn, … or package.module:name or file.py:name."),
+]
+Shape = Annotated[str, typer.Option(help="Shape of one row for a named model, as 1,32,32.")]
+Classes = Annotated[int, typer.Option(help="Outputs of a named model.")]
+
+
+def check(model: Model, in_shape: Shape = "", classes: Classes = 10, as_json: Json = False) -> None:
+    """Say what of a model will not work by probes or on non-IID data, and what to do."""
+    from rich.table import Table
+
+    from baffle.models.advice import check_model
+    from baffle.models.locate import find_model
+
+    findings = check_model(find_model(model, _shape(in_shape), classes))
+    table = Table(box=None, pad_edge=False, show_header=bool(findings))
+    for title in ("", "where", "what", "do"):
+        table.add_column(title, overflow="fold")
+    for f in findings:
+        table.add_row(f.severity, f.where, f.what, f.do)
+    ok = not any(f.severity == "error" for f in findings)
+    value = {"model": model, "ok": ok, "findings": [dataclasses.asdict(f) for f in findings]}
+    Output(as_json).show(value, table)
+    if not ok:
+        raise typer.Exit(1)
+
+
+def convert(
+    model: Model,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the state there, as safetensors.")
+    ] = None,
+    in_shape: Shape = "",
+    classes: Classes = 10,
+    as_json: Json = False,
+) -> None:
+    """Replace BatchNorm by GroupNorm (Hsieh et al. 2020) and ReLU by Hardswish (Feng et al. 2024).
+
+    In your own code the same is `baffle.models.convert.convert(model)`.
+    """
+    from baffle.models.convert import convert as converted
+    from baffle.models.convert import write_state
+    from baffle.models.locate import find_model
+
+    made, changes = converted(find_model(model, _shape(in_shape), classes))
+    if out:
+        write_state(made, out)
+    lines = [f"{c.where}: {c.before} → {c.after}  ({c.why})" for c in changes]
+    lines += ["nothing to convert"] if not changes else []
+    lines += ["functions called inside forward, such as F.relu, are not seen: change them by hand"]
+    value = {
+        "model": model,
+        "changes": [dataclasses.asdict(c) for c in changes],
+        "out": str(out) if out else None,
+    }
+    Output(as_json).show(value, "\n".join(lines))
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise ConfigError(f"--in-shape wants numbers as 1,32,32, got {text!r}") from None
+
+
+COMMANDS = (check, convert)

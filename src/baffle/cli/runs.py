@@ -176,7 +176,9 @@ def show(
     for folder in folders:
         if not (folder / "config.toml").is_file():
             raise LedgerError(f"{folder} is not a run: it holds no config.toml")
-    Output(as_json).show({"runs": [json.loads(summarise(f).as_json()) for f in folders]}, compare(folders))
+    Output(as_json).show(
+        {"runs": [json.loads(summarise(f).as_json()) for f in folders]}, compare(folders)
+    )
 
 
 def _require_round(last: int, round: int | None) -> None:

@@ -74,6 +74,7 @@ class Probe(Protocol):
         weights: Mapping[str, NDArray[np.float32]],
         points: Points,
         examples: NDArray[np.int64],
+        /,
     ) -> NDArray[np.float64]:
         """Return the mean loss over the examples at each point; float64 [P].
 

@@ -56,16 +56,29 @@ def everything(database: sqlite3.Connection, folder: Path) -> bytes:
     """
     require_known(database, folder)
     meta.require_whole(database)
+    base = meta.read_mark(database, "base")
+    try:
+        link = _history(database, folder, base)
+    except LedgerTampered as error:
+        # What was added stands beside the way along the chain, and may lie further back.
+        rows.require_none_before(database, base)
+        records.require_listed(database, error.round - 1)
+        raise
+    _require_sound(database, folder)
+    return link
+
+
+def _history(database: sqlite3.Connection, folder: Path, base: Mark) -> bytes:
+    """Go along the chain from `base`, checking each round and its snapshot; return the last link."""
     unseen = set(meta.read_rounds(database))
     link = b""
-    for (round, link), digest in _chain(database, meta.read_mark(database, "base")):
+    for (round, link), digest in _chain(database, base):
         if round in unseen:
             unseen.remove(round)
             _require_snapshot(database, folder, Mark(round, link), digest)
     if unseen:
         raise LedgerTampered(min(unseen), f"snapshot {min(unseen)} is of a round not stored")
     records.require_listed(database)
-    _require_sound(database, folder)
     return link
 
 
@@ -78,9 +91,8 @@ def _chain(database: sqlite3.Connection, start: Mark) -> Iterator[tuple[Mark, by
         yield Mark(row.round, link), row.digest
     if link != head.link or head.round < base.round:
         raise LedgerTampered(head.round, f"round {head.round} is not the one last written")
-    stray = rows.stray(database, base, head)
-    if stray is not None:
-        raise LedgerTampered(stray, f"round {stray} was not written by baffle")
+    rows.require_none_before(database, base)
+    rows.require_none_after(database, head)
 
 
 def _require_snapshot(

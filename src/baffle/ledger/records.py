@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from baffle.errors import LedgerTampered
-from baffle.ledger.chain import snapshot_seal
+from baffle.ledger.chain import MAX_ROUND, snapshot_seal
 from baffle.ledger.failures import UNREADABLE
 from baffle.ledger.meta import read_rounds, write_rounds
 from baffle.ledger.snapshot import file_name
@@ -69,20 +69,19 @@ def _checked(stored: tuple[Any, ...]) -> Record:
     raise LedgerTampered(round, f"the record of snapshot {round} differs from what was written")
 
 
-def require_listed(database: sqlite3.Connection) -> None:
-    """Check that the records are exactly those that the meta table lists.
+def require_listed(database: sqlite3.Connection, upto: int = MAX_ROUND) -> None:
+    """Check that the records up to a round are exactly those that the meta table lists.
 
     Raises:
-        LedgerTampered: one is missing or foreign.
+        LedgerTampered: one is missing or foreign; the first.
     """
-    listed = set(read_rounds(database))
-    stored = {round for (round,) in database.execute("SELECT round FROM snapshots")}
-    if listed - stored:
-        round = min(listed - stored)
-        raise LedgerTampered(round, f"the record of snapshot {round} is missing")
-    if stored - listed:
-        round = min(stored - listed)
-        raise LedgerTampered(round, f"the record of snapshot {round} was not written by baffle")
+    listed = {round for round in read_rounds(database) if round <= upto}
+    query = "SELECT round FROM snapshots WHERE round <= ?"
+    stored = {round for (round,) in database.execute(query, (upto,))}
+    if listed != stored:
+        round = min(listed ^ stored)
+        why = "is missing" if round in listed else "was not written by baffle"
+        raise LedgerTampered(round, f"the record of snapshot {round} {why}")
 
 
 def delete_before(database: sqlite3.Connection, round: int) -> list[str]:

@@ -82,13 +82,26 @@ def stored_link(database: sqlite3.Connection, base: Mark, round: int) -> bytes:
     return found[0]
 
 
-def stray(database: sqlite3.Connection, base: Mark, head: Mark) -> int | None:
-    """Return a round that is stored outside of those after `base` and up to `head`, or None."""
-    for extreme in ("min", "max"):
-        (round,) = database.execute(f"SELECT {extreme}(round) FROM rounds").fetchone()
-        if round is not None and not base.round < round <= head.round:
-            return int(round)
-    return None
+def require_none_before(database: sqlite3.Connection, base: Mark) -> None:
+    """Raise LedgerTampered if a row stands where those after `base` ought to begin."""
+    try:
+        (round,) = database.execute("SELECT min(round) FROM rounds").fetchone()
+    except sqlite3.ProgrammingError:
+        raise
+    except UNREADABLE:
+        return  # a walk comes to the same place and names the round
+    _require_ours(round, round is None or round > base.round)
+
+
+def require_none_after(database: sqlite3.Connection, head: Mark) -> None:
+    """Raise LedgerTampered if a row stands after `head`."""
+    (round,) = database.execute("SELECT max(round) FROM rounds").fetchone()
+    _require_ours(round, round is None or round <= head.round)
+
+
+def _require_ours(round: int, ours: bool) -> None:
+    if not ours:
+        raise LedgerTampered(round, f"round {round} was not written by baffle")
 
 
 def delete_before(database: sqlite3.Connection, round: int) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from baffle.errors import LedgerError
+from baffle.ledger.chain import MAX_ROUND
 from baffle.ledger.durable import publish
 from baffle.updates.state import TrainState
 
@@ -48,7 +49,7 @@ def write(folder: Path, state: TrainState) -> bytes:
         SHA-256 of the file, 32 bytes.
 
     Raises:
-        LedgerError: a slot is empty, or its name holds a slash.
+        LedgerError: a slot is empty, or its name holds a slash, or the counts are out of range.
         OSError: the disk would not take it; the temporary file is gone again.
     """
     tensors = _tensors(state)
@@ -152,4 +153,11 @@ def _state(path: Path, round: int) -> TrainState:
             if file.get_slice(key).get_dtype() != "F32":
                 raise ValueError(f"{path.name} holds other numbers than float32")
             slots.setdefault(slot, {})[name] = file.get_tensor(key)
-    return TrainState(round, slots, int(about.get("updates", "0")))
+    return TrainState(round, slots, _updates(path, about))
+
+
+def _updates(path: Path, about: Mapping[str, str]) -> int:
+    text = about.get("updates", "")
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_ROUND):
+        raise ValueError(f"{path.name} says no number of updates")
+    return int(text)

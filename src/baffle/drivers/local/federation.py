@@ -122,7 +122,9 @@ class Federation:
         self.traffic.close(len(closed.plan_bytes) + len(closed.outcome_bytes))
         self.follower.follow(closed.plan_bytes, closed.outcome_bytes, closed.digest)
         took = time.perf_counter() - started
-        return self._record(closed.plan, closed.outcome, closed.digest, cohort, late, evaluations, took)
+        return self._record(
+            closed.plan, closed.outcome, closed.digest, cohort, late, evaluations, took
+        )
 
     def _record(
         self,
