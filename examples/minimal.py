@@ -8,6 +8,8 @@ loss at K perturbed weights and sends K small integers, and the server adds them
 `tests/examples/test_minimal.py` shows that the library gives these weights bit for bit.
 """
 
+import math
+
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -121,7 +123,7 @@ def train(theta, shards, own_keys, rounds):
         total = sum(
             client(theta, z, r, k, x, y) for k, (x, y) in zip(own_keys, shards, strict=True)
         )
-        rate = RATE * 0.5 * (1 + np.cos(np.pi * r / ROUNDS))
+        rate = RATE * 0.5 * (1 + math.cos(math.pi * (r / ROUNDS)))
         for name in SHAPES:
             scale = np.float32(STEP * (1 / (K * len(shards))))
             estimate = rebuild(total, z[name]).astype(np.int64).astype("f4") * scale

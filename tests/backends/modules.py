@@ -102,7 +102,9 @@ MIXING = {
     "by size": lambda h: h / len(h),
     "sorted": lambda h: h + h.sort(0).values,
     "batch statistics": lambda h: functional.batch_norm(h, None, None, training=True) + h,
-    "instance over batch": lambda h: functional.instance_norm(h.t().unsqueeze(0)).squeeze(0).t() + h,
+    "instance over batch": lambda h: (
+        functional.instance_norm(h.t().unsqueeze(0)).squeeze(0).t() + h
+    ),
     "reads a value": lambda h: h * float(h[0, 0]),
     "branches": _branch,
     "selects": lambda h: h * len(h[h > 0]),

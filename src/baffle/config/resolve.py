@@ -101,10 +101,12 @@ def _distinct(problem: ValidationError) -> list[Any]:
     return list(found.values())
 
 
+# How pydantic names the two sides of a setting that is a number or "auto".
+_UNION_PARTS = {"float", "constrained-float", "literal['auto']"}
+
+
 def _mistake(error: Any) -> str:
-    key = ".".join(
-        str(part) for part in error["loc"] if str(part) not in {"float", "literal['auto']"}
-    )
+    key = ".".join(str(part) for part in error["loc"] if str(part) not in _UNION_PARTS)
     if error["type"] == "extra_forbidden":
         section = error["loc"][0] if len(error["loc"]) > 1 else None
         model = Settings.model_fields[section].annotation if section else Settings

@@ -26,8 +26,8 @@ from baffle.directions.signature import ModelSignature, TensorSpec
 
 
 def factor_lengths(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return (O, I, L) of a tensor with two axes or more."""
-    return shape[0], shape[1], math.prod(shape[2:])
+    """Return (O, I, L) of a tensor with two axes or more; a matrix has no kernel, L = 0."""
+    return shape[0], shape[1], math.prod(shape[2:]) if len(shape) > 2 else 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ class RankOneKind:
             return _VECTOR.draw(stream, directions, tensor, weights)
         n_out, n_in, n_kernel = factor_lengths(tensor.shape)
         z = signs(stream.bits(directions, n_out + n_in + n_kernel))
-        return RankOne(z[:, :n_out], z[:, n_out : n_out + n_in], z[:, n_out + n_in :], tensor.shape)
+        kernel = z[:, n_out + n_in :] if n_kernel else np.ones((len(z), 1), dtype=np.int8)
+        return RankOne(z[:, :n_out], z[:, n_out : n_out + n_in], kernel, tensor.shape)
 
     def entries(
         self,
@@ -61,9 +62,10 @@ class RankOneKind:
         if len(tensor.shape) < 2:
             return _VECTOR.entries(stream, direction, tensor, flat, weights)
         n_out, n_in, n_kernel = factor_lengths(tensor.shape)
-        o, rest = np.divmod(flat, n_in * n_kernel)
-        i, c = np.divmod(rest, n_kernel)
-        positions = np.stack((o, n_out + i, n_out + n_in + c))
+        o, rest = np.divmod(flat, n_in * max(1, n_kernel))
+        i, c = np.divmod(rest, max(1, n_kernel))
+        places = (o, n_out + i, n_out + n_in + c) if n_kernel else (o, n_out + i)
+        positions = np.stack(places)
         parity = single_bits(stream, direction, positions).sum(axis=0) & 1
         return signs(parity.astype(np.uint8)).astype(np.int64)
 

@@ -69,7 +69,7 @@ def everything(database: sqlite3.Connection, folder: Path) -> bytes:
 
 
 def _history(database: sqlite3.Connection, folder: Path, base: Mark) -> bytes:
-    """Go along the chain from `base`, checking each round and its snapshot; return the last link."""
+    """Go along the chain from `base`, checking rounds and snapshots; return the last link."""
     unseen = set(meta.read_rounds(database))
     link = b""
     for (round, link), digest in _chain(database, base):
