@@ -102,7 +102,7 @@ def test_an_exception_in_forward_leaves_everything_as_it_was(at, kind):
     assert bits(module) == before
     assert module.training
     assert torch.get_num_threads() == threads
-    assert not torch.is_inference_mode_enabled()
+    assert torch.is_grad_enabled()
 
 
 def test_buffers_and_frozen_weights_are_never_moved():
@@ -268,4 +268,24 @@ def test_gradients_are_never_recorded():
         initial_weights(module), some_points(module), np.arange(5)
     )
     assert all(p.grad is None and p.requires_grad for p in module.parameters())
-    module(rows().inputs).sum().backward()  # the module can still be trained by other means
+
+
+def test_a_module_can_still_be_trained_by_other_means():
+    class Caches(nn.Module):
+        """Keeps a tensor from its first forward pass, as rotary embeddings do."""
+
+        def __init__(self):
+            super().__init__()
+            self.layer, self.kept = nn.Linear(6, 3), None
+
+        def forward(self, x):
+            if self.kept is None:
+                self.kept = torch.ones(3)
+            return self.layer(x) * self.kept
+
+    module = Caches()
+    TorchProbe(module, sum_outputs, rows())(
+        initial_weights(module), some_points(module), np.arange(5)
+    )
+    module(rows().inputs).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())

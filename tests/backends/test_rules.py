@@ -106,3 +106,12 @@ def test_one_example_one_point():
     module = nn.Linear(1, 1)
     points = some_points(module, signs=(1,))
     assert assert_agrees(module, torch.ones(1, 1), torch.ones(1), points).route == "rank_one"
+
+
+def test_many_rows_and_few_outputs():
+    """Where the product is padded to sixteen outputs."""
+    module = nn.Sequential(nn.Linear(6, 7), nn.ReLU(), nn.Linear(7, 10), nn.Linear(10, 3))
+    points = some_points(module, signs=(1, -1, 1, 0, -1))
+    for chunk in (1, 5):
+        probe = assert_agrees(module, torch.randn(130, 6), torch.zeros(130), points, chunk=chunk)
+        assert probe.route == "rank_one"

@@ -62,10 +62,10 @@ def test_sigkill_while_creating(tmp_path):
     )
     found = subprocess.run([sys.executable, "-c", code, tmp_path], check=False)
     assert found.returncode == -signal.SIGKILL
-    assert not (tmp_path / "ledger.sqlite").exists()
+    assert not (tmp_path / "ledger.db").exists()
     with Ledger.create(tmp_path, b"second") as ledger:
         assert ledger.genesis == b"second"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.sqlite", "lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.db", "lock"]
 
 
 HOLD = """

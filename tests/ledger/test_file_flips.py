@@ -33,7 +33,7 @@ def outcome(run: Path, write: bool) -> Content | None:
 
 
 def flipped(
-    sample: Path, at: float, mask: int, write: bool, file: str = "ledger.sqlite"
+    sample: Path, at: float, mask: int, write: bool, file: str = "ledger.db"
 ) -> Content | None:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(shutil.copytree(sample, Path(folder) / "run"))
@@ -57,7 +57,7 @@ def test_never_a_traceback_and_never_other_content(sample, at, mask, write):
 @settings(max_examples=60, deadline=None)
 @given(at=st.integers(0, 120), mask=masks, write=st.booleans())
 def test_never_in_the_header_either(sample, at, mask, write):
-    size = (sample / "ledger.sqlite").stat().st_size
+    size = (sample / "ledger.db").stat().st_size
     assert flipped(sample, (at + 0.5) / size, mask, write) in (None, outcome(sample, write=False))
 
 
@@ -77,7 +77,7 @@ def unclean(sample: Path, row_of: RowOf, tmp_path_factory: pytest.TempPathFactor
 @given(at=places, mask=masks, write=st.booleans())
 def test_a_write_ahead_log_loses_its_tail_at_most(unclean, row_of, at, mask, write):
     """SQLite ends the log at the first frame that does not fit its checksum."""
-    found = flipped(unclean, at, mask, write, "ledger.sqlite-wal")
+    found = flipped(unclean, at, mask, write, "ledger.db-wal")
     assert found is not None
     rows = found[2]
     assert rows == tuple(row_of(round) for round in range(1, len(rows) + 1))

@@ -54,7 +54,7 @@ def test_a_file_system_that_takes_no_more(tmp_path, limit):
     found = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert found.stderr == ""
     stored = int(found.stdout)
-    if stored == 0 and not (tmp_path / "run" / "ledger.sqlite").exists():
+    if stored == 0 and not (tmp_path / "run" / "ledger.db").exists():
         Ledger.create(tmp_path / "run", b"genesis").close()
     with Ledger.open(tmp_path / "run", write=True) as ledger:
         assert ledger.last_round == stored

@@ -31,7 +31,7 @@ def test_what_is_left_stays_verifiable(run, row_of, state_of, genesis):
 
 
 def test_the_file_shrinks_and_forgets(run):
-    path = run / "ledger.sqlite"
+    path = run / "ledger.db"
     before = path.stat().st_size
     assert b"plan39" in path.read_bytes()
     with Ledger.open(run, write=True) as ledger:

@@ -92,7 +92,7 @@ def test_a_second_writer_is_told_who_the_first_is(run, row_of):
 def test_a_database_kept_busy_by_another_program(run, row_of, monkeypatch):
     monkeypatch.setattr("baffle.ledger.database.BUSY_SECONDS", 0.05)
     with Ledger.open(run, write=True) as ledger:
-        other = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+        other = sqlite3.connect(run / "ledger.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerLocked, match="another program"):
             ledger.append(row_of(101))
@@ -129,13 +129,13 @@ def test_folders_that_are_no_run(tmp_path):
 @pytest.mark.parametrize("write", [False, True])
 @pytest.mark.parametrize("content", [b"", b"x", b"no database at all " * 300, b"SQLite format 3\0"])
 def test_files_that_are_no_database(tmp_path, content, write):
-    (tmp_path / "ledger.sqlite").write_bytes(content)
+    (tmp_path / "ledger.db").write_bytes(content)
     with pytest.raises(LedgerError):
         Ledger.open(tmp_path, write)
 
 
 def test_another_programs_database(tmp_path):
-    database = sqlite3.connect(tmp_path / "ledger.sqlite")
+    database = sqlite3.connect(tmp_path / "ledger.db")
     database.execute("CREATE TABLE meta (key, value)")
     database.close()
     with pytest.raises(LedgerError, match="not a database that baffle made"):
@@ -144,7 +144,7 @@ def test_another_programs_database(tmp_path):
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_database_cut_short(run, share):
-    path = run / "ledger.sqlite"
+    path = run / "ledger.db"
     os.truncate(path, int(path.stat().st_size * share))
     with pytest.raises(LedgerError), Ledger.open(run) as ledger:
         ledger.verify()
@@ -194,7 +194,7 @@ def test_a_medium_that_cannot_be_written(run, monkeypatch):
 
 
 def test_a_failed_open_leaves_nothing_open(run):
-    with sqlite3.connect(run / "ledger.sqlite") as database:
+    with sqlite3.connect(run / "ledger.db") as database:
         database.execute("UPDATE rounds SET plan = x'00' WHERE round = 99")
     database.close()
     for _ in range(3):

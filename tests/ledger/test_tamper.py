@@ -28,7 +28,7 @@ def copied(sample: Path) -> Iterator[Path]:
 
 
 def change(run: Path, statement: str, *values: object) -> None:
-    database = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+    database = sqlite3.connect(run / "ledger.db", isolation_level=None)
     with contextlib.closing(database):
         assert database.execute(statement, values).rowcount == 1
 
@@ -36,7 +36,7 @@ def change(run: Path, statement: str, *values: object) -> None:
 def flip(run: Path, place: str, column: str, where: object, at: float, mask: int) -> None:
     """Flip bits of one byte of one value; `at` in [0, 1) says which byte."""
     table, key = place.split(".")
-    database = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+    database = sqlite3.connect(run / "ledger.db", isolation_level=None)
     with contextlib.closing(database):
         query = f"SELECT {column} FROM {table} WHERE {key} = ?"
         (value,) = database.execute(query, (where,)).fetchone()
@@ -189,7 +189,7 @@ def test_a_meta_row_added(run):
 def test_another_genesis_with_a_seal_of_its_own(run):
     from baffle.ledger import meta
 
-    database = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+    database = sqlite3.connect(run / "ledger.db", isolation_level=None)
     with contextlib.closing(database):
         meta.insert(database, "genesis", b"genesis of another run")
     assert named(run) == 0
@@ -242,7 +242,7 @@ def test_a_snapshot_of_another_run_with_a_seal_of_its_own(run, tmp_path, state_o
     ],
 )
 def test_tables_changed(run, statement):
-    database = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+    database = sqlite3.connect(run / "ledger.db", isolation_level=None)
     database.execute(statement)
     database.close()
     assert named(run) == 0
@@ -266,7 +266,7 @@ def test_opening_looks_at_the_tail_only(run):
 
 
 def rewritten(run: Path, edit: Callable[[sqlite3.Connection], None]) -> bytes:
-    database = sqlite3.connect(run / "ledger.sqlite", isolation_level=None)
+    database = sqlite3.connect(run / "ledger.db", isolation_level=None)
     with contextlib.closing(database):
         edit(database)
     with Ledger.open(run) as ledger:

@@ -24,7 +24,7 @@ FORMAT_1 = json.loads(Path(__file__).with_name("format_1.json").read_text())
 def old(tmp_path: Path) -> Path:
     """A run of format 1, made of stored SQL and bytes and of nothing in this package."""
     (tmp_path / "snapshots").mkdir()
-    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as database:
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
         database.executescript("\n".join(FORMAT_1["sql"]))
     for name, content in FORMAT_1["snapshots"].items():
         (tmp_path / "snapshots" / name).write_bytes(bytes.fromhex(content))
@@ -60,7 +60,7 @@ def test_format_1_is_what_is_written(old, tmp_path):
 
 def dump(run: Path) -> dict[str, object]:
     """Return what `format_1.json` holds."""
-    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as database:
+    with contextlib.closing(sqlite3.connect(run / "ledger.db")) as database:
         sql = [*pragmas(database), *statements(database)]
         (head,) = database.execute("SELECT link FROM rounds ORDER BY round DESC").fetchone()
     files = sorted((run / "snapshots").iterdir())
@@ -85,7 +85,7 @@ def statements(database: sqlite3.Connection) -> Iterator[str]:
 @pytest.mark.parametrize(("version", "advice"), [(2, "upgrade baffle"), (0, "release of baffle")])
 @pytest.mark.parametrize("write", [False, True])
 def test_another_version(run, version, advice, write):
-    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as database, database:
+    with contextlib.closing(sqlite3.connect(run / "ledger.db")) as database, database:
         database.execute(f"PRAGMA user_version = {version}")
         insert(database, "format", number(version))
     for _ in range(2):  # and the lock is free again
@@ -96,7 +96,7 @@ def test_another_version(run, version, advice, write):
 
 
 def test_another_version_with_other_tables(run):
-    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as database:
+    with contextlib.closing(sqlite3.connect(run / "ledger.db")) as database:
         database.executescript("PRAGMA user_version = 7; DROP TABLE meta; DROP TABLE rounds;")
     with pytest.raises(LedgerVersion, match="has ledger format 7"):
         Ledger.open(run)
@@ -104,7 +104,7 @@ def test_another_version_with_other_tables(run):
 
 @pytest.mark.parametrize("changed", ["header", "meta"])
 def test_a_version_changed_in_one_place_is_tampering(run, changed):
-    with contextlib.closing(sqlite3.connect(run / "ledger.sqlite")) as database, database:
+    with contextlib.closing(sqlite3.connect(run / "ledger.db")) as database, database:
         if changed == "header":
             database.execute("PRAGMA user_version = 2")
         else:

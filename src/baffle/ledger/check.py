@@ -60,12 +60,27 @@ def everything(database: sqlite3.Connection, folder: Path) -> bytes:
     try:
         link = _history(database, folder, base)
     except LedgerTampered as error:
-        # What was added stands beside the way along the chain, and may lie further back.
-        rows.require_none_before(database, base)
-        records.require_listed(database, error.round - 1)
+        _raise_earlier(database, base, error.round)
         raise
     _require_sound(database, folder)
     return link
+
+
+def _raise_earlier(database: sqlite3.Connection, base: Mark, round: int) -> None:
+    """Raise for what was added further back than a bad round: it stands beside the chain's way.
+
+    A number that no round can have is only what became of another row's, which is named already.
+    """
+    try:
+        rows.require_none_before(database, base)
+    except LedgerTampered as stray:
+        if 1 <= stray.round < round:
+            raise
+    try:
+        records.require_listed(database, round - 1)
+    except LedgerTampered as stray:
+        if 0 <= stray.round < round:
+            raise
 
 
 def _history(database: sqlite3.Connection, folder: Path, base: Mark) -> bytes:

@@ -12,7 +12,7 @@ from baffle.errors import LedgerError, LedgerTampered, LedgerVersion
 from baffle.ledger.durable import publish
 from baffle.ledger.meta import FORMAT, initial, insert, stored_format
 
-DATABASE = "ledger.sqlite"
+DATABASE = "ledger.db"
 APPLICATION_ID = int.from_bytes(b"bafl", "big")
 BUSY_SECONDS = 10.0
 

@@ -1,86 +1,230 @@
-"""Find the model that a command line names: one of ours, or someone's own code."""
+"""From what a user types to a module: a model's name, or where in their own code it is made.
+
+    lenet                      a row of MODELS
+    package.module:attribute   a module, or a function or class without arguments that makes one
+    path/to/file.py:attribute  the same, in a file
+
+Code of the user's runs only for the last two, which name it. Files of weights are never opened:
+unpickling one runs whatever its author wrote into it.
+"""
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import importlib
 import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from torch import nn
 
-from baffle.errors import BaffleError, ModelError
-from baffle.models import build
+from baffle.errors import ModelError
+from baffle.models import MODELS, build
 
-DEFAULT_SHAPES: dict[str, tuple[int, ...]] = {
+SHAPES: Mapping[str, tuple[int, ...]] = {
     "lenet": (1, 32, 32),
     "lenet5": (1, 28, 28),
-    "wrn": (1, 32, 32),
-    "mlp": (64,),
     "linear": (64,),
+    "mlp": (64,),
+    "wrn": (1, 32, 32),
 }
+"""Shape of one row by model, where the user says none."""
+
+CLASSES = 10
+
+_PICKLES = (".bin", ".ckpt", ".joblib", ".pickle", ".pkl", ".pt", ".pth")
+_FORMS = "package.module:attribute or path/to/file.py:attribute"
 
 
-def find_model(text: str, in_shape: tuple[int, ...] = (), classes: int = 10) -> nn.Module:
-    """Return the model that a text names.
+def find_model(
+    text: str, in_shape: tuple[int, ...] | None = None, classes: int | None = None
+) -> nn.Module:
+    """The module that a user means.
 
     Args:
-        text: a row of MODELS, `package.module:attribute` or `path/to/file.py:attribute`; the
-            attribute is a module or a callable without arguments that returns one. Naming code
-            runs it: nothing is unpickled, nothing else is evaluated.
-        in_shape, classes: for a row of MODELS.
+        text: a name in MODELS; or `package.module:attribute` or `path/to/file.py:attribute`, which
+            imports that code. The attribute may be dotted. It is a torch module, or something to
+            call without arguments that returns one.
+        in_shape: shape of one row of the data, for a name in MODELS; None for the one in SHAPES.
+        classes: number of outputs, for a name in MODELS; None for 10.
+
+    Returns:
+        The module. One by name has the weights of seed 0.
 
     Raises:
-        ModelError: no such name, file or attribute, or it is not a module; says which.
+        ModelError: there is no such name, file or attribute, the user's code fails, or what it
+            gives is not a module.
 
     Example:
-        >>> find_model("linear")
-        Sequential(
-          (flatten): Flatten(start_dim=1, end_dim=-1)
-          (head): Linear(in_features=64, out_features=10, bias=True)
-        )
+        >>> find_model("linear", in_shape=(4,), classes=3).head
+        Linear(in_features=4, out_features=3, bias=True)
+        >>> find_model("torch.nn:Hardswish")
+        Hardswish()
     """
-    if ":" not in text:
-        shape = in_shape or DEFAULT_SHAPES.get(text, ())
-        return build(text, shape, classes, seed=0)
-    place, _, attribute = text.rpartition(":")
-    found = _attribute(_load(place), place, attribute)
-    return _as_module(found, text)
+    if text in MODELS:
+        return build(text, in_shape or SHAPES[text], CLASSES if classes is None else classes, 0)
+    source, colon, attribute = text.rpartition(":")
+    if not colon:
+        raise ModelError(_not_a_place(text))
+    if not source or not attribute:
+        raise ModelError(f"expected {_FORMS}, got {text!r} with nothing on one side of the colon.")
+    in_file = source.endswith(".py") or "/" in source or "\\" in source
+    folder = Path(source).resolve().parent if in_file else Path.cwd()
+    with _first_on_path(folder):
+        code = _run_file(Path(source)) if in_file else _import(source)
+        return _module_of(_attribute(code, source, attribute), text)
 
 
-def _load(place: str) -> ModuleType:
+def _not_a_place(text: str) -> str:
+    """Say why a text without a colon is no model."""
+    suffix = Path(text).suffix.lower()
+    if suffix in _PICKLES:
+        return (
+            f"expected the code that makes the model, got the file {text!r}: pickles are never "
+            f"loaded, since loading one can run any code; give {_FORMS}."
+        )
+    if suffix == ".safetensors":
+        return f"expected the code that makes the model, got weights in {text!r}; give {_FORMS}."
+    if suffix == ".py":
+        return f"expected which model of {text!r} is meant; write {text}:attribute."
+    close = difflib.get_close_matches(text, MODELS, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"expected a model among {', '.join(sorted(MODELS))}, or {_FORMS}, got {text!r}.{hint}"
+
+
+@contextmanager
+def _first_on_path(folder: Path) -> Iterator[None]:
+    """Let code import what lies beside it, as `python file.py` and `python -m` do."""
+    before = list(sys.path)
+    sys.path.insert(0, str(folder))
     try:
-        if not place.endswith(".py"):
-            return importlib.import_module(place)
-        spec = importlib.util.spec_from_file_location(Path(place).stem, place)
-        if spec is None or spec.loader is None or not Path(place).is_file():
-            raise ModelError(f"expected a Python file at {place}, found none")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    except BaffleError:
-        raise
-    except Exception as problem:
-        raise ModelError(f"{place} could not be loaded: {_said(problem)}") from problem
+        yield
+    finally:
+        sys.path[:] = before
 
 
-def _attribute(module: ModuleType, place: str, name: str) -> Any:
-    if not hasattr(module, name):
-        raise ModelError(f"{place} has no {name!r}; expected a module or a function that makes one")
-    return getattr(module, name)
+def _import(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise ModelError(
+                f"expected a Python module named {name!r}, found no {error.name!r}; install it, or "
+                "run in the folder that holds it."
+            ) from error
+        raise ModelError(_failure(f"importing {name}", error)) from error
+    except (Exception, SystemExit) as error:
+        raise ModelError(_failure(f"importing {name}", error)) from error
 
 
-def _as_module(found: Any, text: str) -> nn.Module:
-    if not isinstance(found, nn.Module) and callable(found):
+def _run_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "no such file"
+        raise ModelError(f"expected a Python file at {str(path)!r}, found {found}.")
+    name = f"_baffle_user_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ModelError(f"expected a Python file, whose name ends in .py, got {str(path)!r}.")
+    code = importlib.util.module_from_spec(spec)
+    sys.modules[name] = code  # dataclasses and torch.fx look a class's module up there
+    try:
+        spec.loader.exec_module(code)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, (Exception, SystemExit)):
+            raise
+        raise ModelError(_failure(f"running {path}", error)) from error
+    return code
+
+
+def _attribute(code: ModuleType, source: str, dotted: str) -> Any:
+    found: Any = code
+    for name in dotted.split("."):
         try:
-            found = found()
-        except Exception as problem:
-            raise ModelError(f"{text}, called without arguments: {_said(problem)}") from problem
-    if not isinstance(found, nn.Module):
-        raise ModelError(f"{text}: expected a torch.nn.Module, got {type(found).__name__}")
+            found = getattr(found, name)
+        except AttributeError as error:
+            offered = _offered(found, name)
+            hint = f" It has {', '.join(offered)}." if offered else ""
+            raise ModelError(f"expected {dotted!r} in {source}, found no {name!r}.{hint}") from error
     return found
 
 
-def _said(problem: Exception) -> str:
-    return f"{type(problem).__name__}: {problem}"
+def _offered(holder: Any, name: str) -> list[str]:
+    """Return up to five names that may have been meant, the nearest first."""
+    models = [
+        key
+        for key, value in vars(holder).items()
+        if isinstance(value, nn.Module)
+        or (inspect.isclass(value) and issubclass(value, nn.Module))
+        or (inspect.isfunction(value) and value.__module__ == getattr(holder, "__name__", ""))
+    ]
+    public = [key for key in models if not key.startswith("_")]
+    close = difflib.get_close_matches(name, public, n=5)
+    return (close + sorted(set(public) - set(close)))[:5]
+
+
+def _module_of(found: Any, text: str) -> nn.Module:
+    if isinstance(found, nn.Module):
+        return found
+    if not callable(found):
+        weights = "; weights alone do not say how to compute" if isinstance(found, Mapping) else ""
+        raise ModelError(
+            f"expected {text} to be a torch module or something that makes one, got "
+            f"{_a(found)}{weights}."
+        )
+    _require_no_arguments(found, text)
+    made = _called(found, text)
+    if not isinstance(made, nn.Module):
+        raise ModelError(f"expected {text}() to return a torch module, got {_a(made)}.")
+    return made
+
+
+def _require_no_arguments(maker: Callable[..., Any], text: str) -> None:
+    try:
+        parameters = inspect.signature(maker).parameters.values()
+    except (TypeError, ValueError):  # some built-in callables have no signature; calling them tells
+        return
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
+    if needed:
+        raise ModelError(
+            f"expected {text} to be made without arguments, it needs {', '.join(needed)}; write a "
+            "function that calls it with them and name that one."
+        )
+
+
+def _called(maker: Callable[..., Any], text: str) -> Any:
+    try:
+        return maker()
+    except (Exception, SystemExit) as error:
+        raise ModelError(_failure(f"calling {text}", error)) from error
+
+
+def _failure(doing: str, error: BaseException) -> str:
+    """Say what the user's code raised, and in which line of it."""
+    what = f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, SyntaxError):
+        return f"{doing} failed: {what}."
+    place = _last_place(error.__traceback__)
+    return f"{doing} failed{place}: {what}{'' if what.endswith('.') else '.'}"
+
+
+def _last_place(traceback: TracebackType | None) -> str:
+    """Return where, outside this file, the innermost frame stood that is not the import system's."""
+    place = ""
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if file != __file__ and not file.startswith("<frozen"):
+            place = f" in {Path(file).name}, line {traceback.tb_lineno}"
+        traceback = traceback.tb_next
+    return place
+
+
+def _a(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__name__}"

@@ -42,7 +42,7 @@ def evaluate(
         raise DataError("expected examples to evaluate on, got none")
     load_weights(module, weights)
     total, right, known = 0.0, 0, True
-    with evaluating(module), torch.inference_mode():
+    with evaluating(module), torch.no_grad():
         for start in range(0, len(examples), batch_size):
             numbers = np.arange(start, min(start + batch_size, len(examples)), dtype=np.int64)
             mean, correct = _batch(module, examples.batch(numbers), loss)

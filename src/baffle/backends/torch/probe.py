@@ -83,7 +83,7 @@ class TorchProbe:
             return np.empty(0)
         if not len(example_numbers):
             raise ProbeError("expected at least one example to evaluate the loss on, got none")
-        with evaluating(self.module), using_threads(self.threads), torch.inference_mode():
+        with evaluating(self.module), using_threads(self.threads), torch.no_grad():
             self._loader.load(weights)
             task = Task(weights, points, self.examples.batch(example_numbers))
             return self._losses(task).to("cpu", torch.float64).numpy()
@@ -95,18 +95,19 @@ class TorchProbe:
             choice = self._choices[key] = choose(self._subject, task, self.chunk)
         try:
             found = choice.route.losses(self._subject, task, choice.chunk)
-        except ProbeError:
-            raise
-        except Exception as error:  # of a fast route; if it is the module's own, it comes again
-            choice = self._choices[key] = _demoted(choice, error)
-            found = choice.route.losses(self._subject, task, choice.chunk)
+        except Exception as error:
+            if isinstance(error, ProbeError) or choice.route.name == OneByOneRoute.name:
+                raise
+            choice = _demoted(choice, error)
+            found = choice.route.losses(self._subject, task, choice.chunk)  # or the module's error
+            self._choices[key] = choice
+            logger.warning("%s is not used any more: %s", *choice.reasons[-1].split(": ", 1))
         self.route, self.reasons = choice.route.name, choice.reasons
         return found
 
 
 def _demoted(choice: Choice, error: Exception) -> Choice:
     reason = f"{choice.route.name}: {type(error).__name__}: {error}"
-    logger.warning("%s is not used any more: %s", *reason.split(": ", 1))
     return Choice(OneByOneRoute(), 1, (*choice.reasons, reason))
 
 

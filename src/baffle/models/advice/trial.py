@@ -1,0 +1,105 @@
+"""What only running a module shows: does it run, is its answer always the same, each row's its own?"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from baffle.models.advice.calls import one_line
+from baffle.models.advice.shelter import arguments, sheltered
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was found out in eval mode, without gradients.
+
+    Args:
+        error: what forward raised; "" if it ran.
+        varies: two evaluations of the same inputs differ.
+        mixes: the first row's outputs depend on the other rows.
+        written: names of the buffers that forward wrote to.
+    """
+
+    error: str = ""
+    varies: bool = False
+    mixes: bool = False
+    written: tuple[str, ...] = ()
+
+
+def example_rows(module: nn.Module, in_shape: tuple[int, ...], rows: int = 4) -> Tensor:
+    """Rows of numbers to try a module on, the same ones each time.
+
+    Args:
+        module: whose first floating parameter says dtype and device.
+        in_shape: shape of one row.
+        rows: how many, at least 2 to see whether they are mixed.
+
+    Returns:
+        A tensor [rows, *in_shape].
+
+    Example:
+        >>> example_rows(nn.Linear(3, 2), (3,)).shape
+        torch.Size([4, 3])
+    """
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn((rows, *in_shape), generator=generator)
+    like = next((p for p in module.parameters() if p.is_floating_point()), values)
+    return values.to(like.device, like.dtype)
+
+
+def try_out(module: nn.Module, example: Any) -> Trial:
+    """Evaluate an example twice, and its first row alone.
+
+    Args:
+        module: left as it was.
+        example: inputs, as in `Subject`.
+
+    Returns:
+        What was found.
+
+    Example:
+        >>> try_out(nn.Linear(3, 2), torch.ones(4, 3))
+        Trial(error='', varies=False, mixes=False, written=())
+    """
+    try:
+        with sheltered(module) as buffers, torch.inference_mode():
+            versions = {name: b._version for name, b in buffers.items()}
+            first = _outputs(module, example)
+            now = dict(module.named_buffers())
+            second = _outputs(module, example)
+            varies = _differ(first, second)
+            written = [n for n, b in buffers.items() if now[n] is not b or b._version != versions[n]]
+            mixes = not varies and not written and _mixes(module, example, first)
+    except Exception as error:  # the user's code may raise anything
+        return Trial(error=one_line(error))
+    return Trial("", varies, mixes, tuple(written))
+
+
+def _outputs(module: nn.Module, inputs: Any) -> list[Tensor]:
+    args, kwargs = arguments(pytree.tree_map_only(Tensor, torch.clone, inputs))
+    leaves = pytree.tree_leaves(module(*args, **kwargs))
+    return [copy.copy(x).double() for x in leaves if isinstance(x, Tensor) and not x.is_complex()]
+
+
+def _differ(some: list[Tensor], others: list[Tensor]) -> bool:
+    return any(not _close(a, b) for a, b in zip(some, others, strict=True))
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    # Another shape of the same sums rounds otherwise; what is looked for is far larger than that.
+    bound = 1e-2 * (a.abs().max() if a.numel() else 0)
+    return a.shape == b.shape and bool(((a - b).abs() <= bound).logical_or(a.isnan()).all())
+
+
+def _mixes(module: nn.Module, example: Any, outputs: list[Tensor]) -> bool:
+    """Say whether the first row gives something else alone, if rows can be told apart."""
+    rows = {len(x) for x in pytree.tree_leaves(example) if isinstance(x, Tensor) and x.dim()}
+    if len(rows) != 1 or rows == {1} or any(x.shape[:1] != (*rows,) for x in outputs):
+        return False
+    first = pytree.tree_map_only(Tensor, lambda x: x[:1], example)
+    return _differ([x[:1] for x in outputs], _outputs(module, first))
