@@ -1,0 +1,244 @@
+"""Checks of a model's layers: what they do in eval mode, under probes, on clients' own data.
+
+Sources: Hsieh et al., "The Non-IID Data Quagmire of Decentralized Machine Learning", ICML 2020, for
+batch norm; Feng et al., "BAFFLE: A Baseline of Backpropagation-Free Federated Learning", ECCV 2024,
+for group norm and Hardswish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils import parametrize
+
+from baffle.models.advice.finding import Finding, Severity, Subject, is_lazy
+
+TO_GROUP_NORM = (
+    "Replace it by GroupNorm (Hsieh et al. 2020; Feng et al. 2024), as `baffle convert` does."
+)
+
+RELU_LAYERS: Mapping[type[nn.Module], str] = {
+    nn.ReLU: "relu",
+    nn.ReLU6: "relu6",
+    nn.LeakyReLU: "leaky_relu",
+    nn.PReLU: "prelu",
+    nn.RReLU: "rrelu",
+}
+
+RELU_FUNCTIONS: Mapping[Callable[..., Any], str] = {
+    F.relu: "relu",
+    torch.relu: "relu",
+    F.relu6: "relu6",
+    F.leaky_relu: "leaky_relu",
+}
+"""Functions that modules keep as an attribute, as torch's own transformer layers do."""
+
+SLOWER: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
+    ((nn.RNNBase, nn.LSTMCell), "one forward pass a direction"),
+    (
+        (
+            nn.GRUCell,
+            nn.RNNCell,
+            nn.MultiheadAttention,
+            nn.ConvTranspose1d,
+            nn.ConvTranspose2d,
+            nn.ConvTranspose3d,
+            nn.Bilinear,
+            nn.EmbeddingBag,
+            nn.PReLU,
+            nn.InstanceNorm1d,
+            nn.InstanceNorm2d,
+            nn.InstanceNorm3d,
+        ),
+        "a pass over perturbed copies of the weights",
+    ),
+)
+"""Layers that the batched pass has no rule for, and what is done instead."""
+
+
+def batch_norm(subject: Subject) -> Iterator[Finding]:
+    """Statistics over a batch, or left over from training.
+
+    Example:
+        >>> [f.severity for f in batch_norm(Subject(nn.BatchNorm1d(2)))]
+        ['warning']
+    """
+    for name, part in subject.parts(_NormBase):
+        if part.running_mean is None and isinstance(part, _BatchNorm):
+            yield _mixing(name)
+        elif part.running_mean is not None and not is_lazy(part.running_mean):
+            yield _running(name, part)
+    for call in subject.calls.seen:
+        if call.function == "batch_norm" and call.training:
+            yield _mixing(call.where)
+
+
+def _mixing(name: str) -> Finding:
+    return Finding(
+        "error",
+        name,
+        "Batch norm without running statistics mixes the examples of a batch, also in eval mode.",
+        TO_GROUP_NORM,
+    )
+
+
+def _running(name: str, norm: _NormBase) -> Finding:
+    kind = "Batch norm" if isinstance(norm, _BatchNorm) else "Instance norm"
+    if not is_trained(norm):
+        what = (
+            f"{kind} with fresh running statistics normalises nothing: probing runs in eval mode "
+            "and never updates them, and clients whose data differ would disagree on them."
+        )
+        return Finding("warning", name, what, TO_GROUP_NORM)
+    what = f"{kind} keeps its trained running statistics as constants; probing never updates them."
+    if norm.training:
+        do = "Call eval() if that is meant; else r" + TO_GROUP_NORM[1:]
+        return Finding("warning", name, what, do)
+    return Finding("note", name, what, "Nothing, while the data resemble those it was trained on.")
+
+
+def is_trained(norm: _NormBase) -> bool:
+    """Whether running statistics are other than those of a new layer.
+
+    Example:
+        >>> is_trained(nn.BatchNorm2d(3))
+        False
+    """
+    mean, var = norm.running_mean, norm.running_var
+    if mean is None or var is None or mean.is_meta:
+        return False
+    return bool(mean.any()) or bool((var != 1).any())
+
+
+def dropout(subject: Subject) -> Iterator[Finding]:
+    """Dropout that is off while probing, or cannot be turned off.
+
+    Example:
+        >>> [f.severity for f in dropout(Subject(nn.Dropout(0.1)))]
+        ['note']
+    """
+    for name, part in subject.parts(_DropoutNd, nn.RNNBase, nn.MultiheadAttention):
+        rate = part.p if isinstance(part, _DropoutNd) else part.dropout
+        if rate:
+            yield Finding(
+                "note",
+                name,
+                "Dropout is off while probing, which runs in eval mode.",
+                "Nothing; regularise by weight decay if need be.",
+            )
+    for call in subject.calls.seen:
+        if call.function == "dropout" and call.training:
+            yield Finding(
+                "error",
+                call.where,
+                "Its forward calls dropout that stays on in eval mode: each evaluation draws "
+                "another mask, and loss differences are noise.",
+                "Pass training=self.training, or use the module nn.Dropout.",
+            )
+
+
+def activations(subject: Subject) -> Iterator[Finding]:
+    """Activations with a kink, as layers, attributes and calls.
+
+    Example:
+        >>> [(f.severity, f.where) for f in activations(Subject(nn.Sequential(nn.ReLU())))]
+        [('warning', '0')]
+    """
+    for where, function in _kinked(subject):
+        yield _kink(where, function)
+
+
+def _kinked(subject: Subject) -> Iterator[tuple[str, str]]:
+    for name, part in subject.module.named_modules():
+        for kind, function in RELU_LAYERS.items():
+            if isinstance(part, kind):
+                yield name, function
+        for value in vars(part).values():
+            if callable(value) and value in RELU_FUNCTIONS.keys():  # noqa: SIM118 (by hash, once)
+                yield name, RELU_FUNCTIONS[value]
+        if isinstance(part, nn.RNN) and part.nonlinearity == "relu":
+            yield name, "relu"
+    for call in subject.calls.seen:
+        if call.function in RELU_LAYERS.values():
+            yield call.where, call.function
+
+
+def _kink(where: str, function: str) -> Finding:
+    severity: Severity = "warning" if function == "relu" else "note"
+    return Finding(
+        severity,
+        where,
+        f"Its activation, {function}, has a kink; finite differences across it err, and the paper "
+        "finds smooth ones to train better.",
+        "Use Hardswish (Feng et al. 2024), as `baffle convert` does for ReLU and ReLU6.",
+    )
+
+
+def slower(subject: Subject) -> Iterator[Finding]:
+    """Layers whose weights the batched pass cannot move.
+
+    Example:
+        >>> [f.where for f in slower(Subject(nn.Sequential(nn.LSTM(2, 2))))]
+        ['0']
+    """
+    for kinds, way in SLOWER:
+        for name, part in subject.parts(*kinds):
+            if any(p.requires_grad for p in part.parameters()):
+                yield Finding(
+                    "note",
+                    name,
+                    f"Probing takes a slower way through {type(part).__name__}: {way}.",
+                    "Nothing, or freeze its weights with requires_grad_(False).",
+                )
+
+
+def parametrized(subject: Subject) -> Iterator[Finding]:
+    """Weights that are computed from others before each use.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))
+        >>> [f.what for f in parametrized(Subject(layer))]
+        ['weight is computed from trained originals at each use; probes move the originals.']
+    """
+    for name, part in subject.module.named_modules():
+        for tensor in _computed(part):
+            yield Finding(
+                "note",
+                name,
+                f"{tensor} is computed from trained originals at each use; probes move the "
+                "originals.",
+                "Nothing; statistics that the computation keeps stand still in eval mode.",
+            )
+
+
+def _computed(part: nn.Module) -> Iterator[str]:
+    if parametrize.is_parametrized(part):
+        yield from part.parametrizations.keys()
+    for hook in part._forward_pre_hooks.values():  # weight_norm and spectral_norm of old
+        if hasattr(hook, "name") and f"{hook.name}_{_OLD.get(type(hook).__name__)}" in dir(part):
+            yield hook.name
+
+
+_OLD = {"WeightNorm": "g", "SpectralNorm": "orig"}
+
+
+def compiled(subject: Subject) -> Iterator[Finding]:
+    """Parts whose inside is hidden.
+
+    Example:
+        >>> list(compiled(Subject(nn.Linear(2, 2))))
+        []
+    """
+    for name, part in subject.parts(torch.jit.ScriptModule):
+        yield Finding(
+            "warning",
+            name,
+            "It is TorchScript: neither the checks nor the batched pass see inside.",
+            "Give the Python module that it was made from.",
+        )
