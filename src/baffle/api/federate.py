@@ -58,7 +58,7 @@ def federate(
         rounds: communication rounds.
         test: the same form as a client's data; evaluated by accuracy if targets are classes.
         run_dir: the run folder; by default a new one under `runs/`.
-        resume: go on with the run in `run_dir`.
+        resume: go on with the run in `run_dir`, to the rounds and by the settings that it has.
         config: settings by section, for example {"probe": {"num_directions": 256}}; see
             `baffle.config`. Everything else has a default or is measured.
         hooks: who is told of progress.

@@ -125,6 +125,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Rebuild the weights of any round from the ledger alone: no data, no model code."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     from baffle.ledger import Ledger
@@ -134,7 +135,10 @@ def replay(
         _require_round(ledger.last_round, round)
         state = rebuild(ledger, round).state
     if out:
-        save_file(dict(state.numpy()["weights"]), out)
+        try:
+            save_file(dict(state.numpy()["weights"]), out)
+        except (OSError, SafetensorError) as problem:
+            raise ConfigError(f"--out {out} cannot be written: {problem}") from None
     digest = state.digest().hex()
     value = {
         "run_dir": str(run),

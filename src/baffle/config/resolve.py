@@ -32,7 +32,7 @@ def resolve(*layers: Mapping[str, Any]) -> Settings:
         given = _merged(given, layer)
     named = given.get("algorithm", "baffle")
     try:
-        return Settings.model_validate(_merged(choices(named), given))
+        return Settings.model_validate(_merged(choices(str(named)), given))
     except ValidationError as problem:
         raise ConfigError(_sentence(problem)) from None
 
@@ -41,12 +41,16 @@ def load_config(path: Path) -> dict[str, Any]:
     """Return a TOML file's tables.
 
     Raises:
-        ConfigError: no such file, or not TOML; names the line.
+        ConfigError: no such file, not readable, or not TOML; names the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"expected a configuration file at {path}, found none") from None
+    except OSError as problem:
+        raise ConfigError(
+            f"expected a configuration file at {path}, which cannot be read: {problem.strerror}"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigError(f"{path} is not TOML: {problem}") from None
 
@@ -69,12 +73,22 @@ def to_toml(settings: Settings) -> str:
 
 
 def _line(key: str, value: Any, description: str | None) -> str:
-    if isinstance(value, dict):
-        inner = ", ".join(tomli_w.dumps({k: v}).strip() for k, v in sorted(value.items()))
-        written = f"{key} = {{ {inner} }}" if inner else f"{key} = {{}}"
-    else:
-        written = tomli_w.dumps({key: value}).strip()
+    written = f"{key} = {_inline(value)}"
     return f"{written}  # {description}" if description else written
+
+
+def _inline(value: Any) -> str:
+    """Return a value on one line; tomli_w alone would begin a new table for a nested one."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(k)} = {_inline(v)}" for k, v in sorted(value.items()))
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_inline, value))}]"
+    return tomli_w.dumps({"v": value}).removeprefix("v = ").strip()
+
+
+def _key(key: str) -> str:
+    return tomli_w.dumps({key: 0}).removesuffix(" = 0\n")
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from baffle.errors import ModelError
+from baffle.models.advice.calls import kept_functions
 from baffle.models.advice.finding import Subject, is_lazy
 from baffle.models.advice.layers import is_trained
 
@@ -43,8 +44,8 @@ class Change:
         why: one sentence.
 
     Example:
-        >>> str(Change("act", "ReLU", "Hardswish", "It is smooth."))
-        'act: ReLU -> Hardswish. It is smooth.'
+        >>> str(Change("act", "ReLU", "Hardswish", "It trains better."))
+        'act: ReLU -> Hardswish. It trains better.'
     """
 
     where: str
@@ -78,11 +79,8 @@ def convert(module: nn.Module, example: Any = None) -> tuple[nn.Module, list[Cha
     Example:
         >>> model = nn.Sequential(nn.Conv2d(1, 64, 3), nn.BatchNorm2d(64), nn.ReLU())
         >>> copied, changes = convert(model)
-        >>> copied[1:]
-        Sequential(
-          (0): GroupNorm(4, 64, eps=1e-05, affine=True)
-          (1): Hardswish()
-        )
+        >>> copied[1].num_groups, copied[2]
+        (4, Hardswish())
         >>> [change.where for change in changes]
         ['1', '2']
     """
@@ -110,8 +108,8 @@ def _require_convertible(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise ModelError(
-                f"expected Python modules, {name or 'the model'} is TorchScript; convert the module "
-                "that it was made from."
+                f"expected Python modules, {name or 'the model'} is TorchScript; convert the "
+                "module that it was made from."
             )
 
 
@@ -170,8 +168,8 @@ def _group_norm(old: nn.Module, memo: Memo) -> tuple[nn.Module, str] | None:
 
 def _about_group_norm(old: _BatchNorm) -> Iterator[str]:
     yield (
-        "Statistics of an example's own groups hold on clients whose data differ (Hsieh et al. 2020; "
-        "Feng et al. 2024, BAFFLE)."
+        "Statistics of an example's own groups hold on clients whose data differ (Hsieh et al. "
+        "2020; Feng et al. 2024, BAFFLE)."
     )
     if isinstance(old, nn.BatchNorm1d):
         yield "On (N, C) inputs each group is normalised over its C / groups numbers."
@@ -182,10 +180,10 @@ def _about_group_norm(old: _BatchNorm) -> Iterator[str]:
 def _hardswish(old: nn.Module, memo: Memo) -> tuple[nn.Module, str]:
     new = nn.Hardswish(inplace=bool(old.inplace))
     new.training = old.training
-    return new, SMOOTH
+    return new, ADVISED
 
 
-SMOOTH = "Finite differences err across a kink, and Hardswish is smooth (Feng et al. 2024, BAFFLE)."
+ADVISED = "Hardswish trains better than ReLU by forward passes (Feng et al. 2024, BAFFLE)."
 
 RULES: Mapping[type[nn.Module], Callable[[nn.Module, Memo], tuple[nn.Module, str] | None]] = {
     nn.BatchNorm1d: _group_norm,
@@ -195,27 +193,28 @@ RULES: Mapping[type[nn.Module], Callable[[nn.Module, Memo], tuple[nn.Module, str
     nn.ReLU: _hardswish,
     nn.ReLU6: _hardswish,
 }
-"""By exact type, since a subclass may do something else: its replacement and why; None to leave it."""
+"""By exact type, since a subclass may do more: its replacement and why, None to leave it."""
 
-FUNCTIONS = {F.relu: "F.relu", torch.relu: "torch.relu", F.relu6: "F.relu6"}
+FUNCTIONS = {functional.relu: "relu", torch.relu: "relu", functional.relu6: "relu6"}
 
 
 def _replace_functions(copied: nn.Module) -> list[Change]:
     """Replace functions that modules keep as an attribute, in place."""
     changes = []
     for name, part in copied.named_modules():
-        for attribute, value in list(vars(part).items()):
-            if callable(value) and value in FUNCTIONS.keys():  # noqa: SIM118 (by hash, once)
-                setattr(part, attribute, F.hardswish)
-                before = f"{attribute} = {FUNCTIONS[value]}"
-                changes.append(Change(name, before, f"{attribute} = F.hardswish", SMOOTH))
+        for attribute, function in kept_functions(part, FUNCTIONS):
+            setattr(part, attribute, functional.hardswish)
+            changes.append(
+                Change(name, f"{attribute} = {function}", f"{attribute} = hardswish", ADVISED)
+            )
         if isinstance(part, nn.TransformerEncoderLayer) and not _is_relu_or_gelu(part.activation):
             part.activation_relu_or_gelu = 0  # else its fast path would go on with ReLU
     return changes
 
 
 def _is_relu_or_gelu(activation: Any) -> bool:
-    return activation in (F.relu, F.gelu) or isinstance(activation, (nn.ReLU, nn.GELU))
+    kept = activation in (functional.relu, functional.gelu)
+    return kept or isinstance(activation, (nn.ReLU, nn.GELU))
 
 
 def _left(copied: nn.Module, example: Any) -> Iterator[Change]:
@@ -230,7 +229,7 @@ def _left(copied: nn.Module, example: Any) -> Iterator[Change]:
             why = "It is called as a function, which only its author can replace in the code."
             yield Change(call.where, f"{call.function} in forward", "", why)
     for name, reason in calls.unread:
-        why = f"It could not be looked into ({reason}): functions such as F.relu may be called there."
+        why = f"It could not be looked into ({reason}): it may call functions such as F.relu."
         yield Change(name, "forward", "", why)
 
 
@@ -240,7 +239,7 @@ def _why_left(part: nn.Module) -> str:
     if isinstance(part, (_BatchNorm, nn.ReLU, nn.ReLU6)):
         return "It is a class of its own, derived from torch's, and may do more than that one."
     if isinstance(part, nn.RNN) and part.nonlinearity == "relu":
-        return "It computes ReLU itself and has no smooth form; nn.RNN has tanh."
+        return "It computes ReLU itself and cannot do Hardswish; its other nonlinearity is tanh."
     return ""
 
 

@@ -16,6 +16,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,7 +128,8 @@ def _run_file(path: Path) -> ModuleType:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "no such file"
         raise ModelError(f"expected a Python file at {str(path)!r}, found {found}.")
-    name = f"_baffle_user_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+    name = f"_baffle_user_{path.stem}_{digest[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ModelError(f"expected a Python file, whose name ends in .py, got {str(path)!r}.")
@@ -151,7 +153,8 @@ def _attribute(code: ModuleType, source: str, dotted: str) -> Any:
         except AttributeError as error:
             offered = _offered(found, name)
             hint = f" It has {', '.join(offered)}." if offered else ""
-            raise ModelError(f"expected {dotted!r} in {source}, found no {name!r}.{hint}") from error
+            message = f"expected {dotted!r} in {source}, found no {name!r}.{hint}"
+            raise ModelError(message) from error
     return found
 
 
@@ -216,11 +219,13 @@ def _failure(doing: str, error: BaseException) -> str:
 
 
 def _last_place(traceback: TracebackType | None) -> str:
-    """Return where, outside this file, the innermost frame stood that is not the import system's."""
+    """Return where the innermost frame stood that is of the user's own code."""
+    paths = sysconfig.get_paths()
+    foreign = ("<frozen", __file__, paths["stdlib"], paths["purelib"], paths["platlib"])
     place = ""
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if file != __file__ and not file.startswith("<frozen"):
+        if not file.startswith(foreign):
             place = f" in {Path(file).name}, line {traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place

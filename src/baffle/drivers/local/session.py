@@ -28,7 +28,7 @@ from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
 from baffle.drivers.local.roster import Roster
 from baffle.drivers.local.task import Task, task_of
 from baffle.drivers.local.traffic import Traffic
-from baffle.errors import ConfigError
+from baffle.errors import ConfigError, LedgerError
 from baffle.ledger import Ledger
 from baffle.ledger.replay import replay
 from baffle.protocol import Genesis, Last, Rules, Server
@@ -145,9 +145,13 @@ def start(settings: Settings, task: Task, folder: Path) -> Session:
     spec = genesis(settings, signature, state.digest())
     policy(settings, signature)  # refuses before anything is written
     ledger = Ledger.create(folder, spec.to_bytes())
+    _store_start(settings, folder, ledger, state)
+    return _session(settings, task, folder, ledger, spec, state, None)
+
+
+def _store_start(settings: Settings, folder: Path, ledger: Ledger, state: TrainState) -> None:
     (folder / CONFIG).write_text(to_toml(settings), encoding="utf-8")
     ledger.save(state)
-    return _session(settings, task, folder, ledger, spec, state, None)
 
 
 def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
@@ -159,6 +163,7 @@ def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
 
     Raises:
         LedgerError: not a run, locked, of another version, or tampered with.
+        ConfigError: the task has another number of clients.
         SignatureMismatch: the model is not the run's.
     """
     ledger = Ledger.open(folder, write=True)
@@ -167,6 +172,13 @@ def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
         settings = resolve(spec.settings)
         task = task_for(settings)
         spec.signature.require(model_signature(task.model), "the resumed run")
+        if len(task.rows) != settings.federation.clients:
+            raise ConfigError(
+                f"the run has {settings.federation.clients} clients, got {len(task.rows)}: "
+                "go on with the same ones"
+            )
+        if not ledger.snapshots:
+            _begin_again(spec, settings, task, folder, ledger)
         found = replay(ledger)
         session = _session(settings, task, folder, ledger, spec, found.state, found.last)
         _catch_up(session, ledger)
@@ -174,6 +186,19 @@ def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
         ledger.close()
         raise
     return session
+
+
+def _begin_again(
+    spec: Genesis, settings: Settings, task: Task, folder: Path, ledger: Ledger
+) -> None:
+    """Store what a crash at the very start kept from being stored."""
+    state = Rules.of(spec).start(initial_weights(task.model))
+    if state.digest() != spec.initial:
+        raise LedgerError(
+            f"{folder} holds no weights, since the run ended before they were stored, and this "
+            "model's are not those that it began with; delete the folder and run again"
+        )
+    _store_start(settings, folder, ledger, state)
 
 
 def _session(

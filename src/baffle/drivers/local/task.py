@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,28 +95,36 @@ def task_of(settings: Settings) -> Task:
 
     Raises:
         DataError, ModelError: unknown names or options, missing or damaged files.
+        ConfigError: options of the wrong type.
     """
     if OWN in (settings.model.name, settings.data.name):
         raise ConfigError(
             "this run's model or data came from Python: expected a named one; go on with "
             "baffle.federate(..., run_dir=…, resume=True) where the model is made"
         )
-    data = load(settings.data.name, settings.data.root or None, **settings.data.options)
-    rows = partition(
-        settings.data.partition,
-        data,
-        settings.federation.clients,
-        settings.key,
-        **settings.data.partition_options,
-    )
-    model = build(
-        settings.model.name, data.in_shape, data.classes, settings.key, **settings.model.options
-    )
+    d, m = settings.data, settings.model
+    with _usable("data.options", d.options):
+        data = load(d.name, d.root or None, **d.options)
+    with _usable("data.partition_options", d.partition_options):
+        rows = partition(
+            d.partition, data, settings.federation.clients, settings.key, **d.partition_options
+        )
+    with _usable("model.options", m.options):
+        model = build(m.name, data.in_shape, data.classes, settings.key, **m.options)
     train, test = (
         TensorExamples(torch.from_numpy(x), torch.from_numpy(y))
         for x, y in ((data.train_x, data.train_y), (data.test_x, data.test_y))
     )
     return Task(model, nn.functional.cross_entropy, train, rows, test)
+
+
+@contextmanager
+def _usable(name: str, options: Mapping[str, Any]) -> Iterator[None]:
+    """Say which options it is that a loader or a layer cannot use."""
+    try:
+        yield
+    except TypeError as problem:
+        raise ConfigError(f"{name} = {options} cannot be used: {problem}") from problem
 
 
 def own_task(model: nn.Module, clients: Sequence[Any], loss: Loss, test: Any | None) -> Task:

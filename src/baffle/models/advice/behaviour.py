@@ -63,8 +63,8 @@ def by_row(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "",
-            "An example's output depends on the others in its batch, so that the batched pass cannot "
-            "be used and accuracy depends on the batches.",
+            "An example's output depends on the others in its batch, so that the batched pass is "
+            "of no use and accuracy depends on the batches.",
             "Compute each example's output from that example alone.",
         )
 
@@ -103,13 +103,11 @@ def unread(subject: Subject) -> Iterator[Finding]:
         >>> [f.severity for f in unread(Subject(Picky(3, 2)))]
         ['note']
     """
-    if subject.example is not None:
-        return
     for name, reason in subject.calls.unread:
         yield Finding(
             "note",
             name,
-            f"Its forward cannot be read without running it ({reason}), so that functions it calls, "
-            "such as F.relu, are not seen.",
+            f"Its forward cannot be read without running it ({reason}), so that functions that it "
+            "calls, such as F.relu, are not seen.",
             "Give the shape of an example.",
         )

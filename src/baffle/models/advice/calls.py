@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import fx, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
@@ -23,21 +23,21 @@ from torch.overrides import TorchFunctionMode
 from baffle.models.advice.shelter import arguments, sheltered
 
 FUNCTIONS: Mapping[Callable[..., Any], str] = {
-    F.relu: "relu",
+    functional.relu: "relu",
     torch.relu: "relu",
     torch.relu_: "relu",
     torch.Tensor.relu: "relu",
     torch.Tensor.relu_: "relu",
-    F.relu6: "relu6",
-    F.leaky_relu: "leaky_relu",
-    F.leaky_relu_: "leaky_relu",
-    F.dropout: "dropout",
-    F.dropout1d: "dropout",
-    F.dropout2d: "dropout",
-    F.dropout3d: "dropout",
-    F.alpha_dropout: "dropout",
-    F.feature_alpha_dropout: "dropout",
-    F.batch_norm: "batch_norm",
+    functional.relu6: "relu6",
+    functional.leaky_relu: "leaky_relu",
+    functional.leaky_relu_: "leaky_relu",
+    functional.dropout: "dropout",
+    functional.dropout1d: "dropout",
+    functional.dropout2d: "dropout",
+    functional.dropout3d: "dropout",
+    functional.alpha_dropout: "dropout",
+    functional.feature_alpha_dropout: "dropout",
+    functional.batch_norm: "batch_norm",
 }
 """What is looked for, and one name for its forms."""
 
@@ -70,7 +70,7 @@ class Calls:
     unread: tuple[tuple[str, str], ...] = ()
 
 
-def calls_in_run(module: nn.Module, example: Any) -> Calls:
+def calls_in_run(module: nn.Module, example: Any) -> Calls | None:
     """The calls that one evaluation makes.
 
     Args:
@@ -78,22 +78,22 @@ def calls_in_run(module: nn.Module, example: Any) -> Calls:
         example: inputs, as in `Subject`.
 
     Returns:
-        The calls, each once; nothing but the error if the module fails.
+        The calls, each once; None if the module fails.
 
     Example:
         >>> class Net(nn.Module):
         ...     def forward(self, x):
-        ...         return F.relu(x)
-        >>> calls_in_run(Net(), torch.zeros(2)).seen
-        (Call(where='', function='relu', training=False),)
+        ...         return functional.relu(x)
+        >>> calls_in_run(Net(), torch.zeros(2))
+        Calls(seen=(Call(where='', function='relu', training=False),), unread=())
     """
     args, kwargs = arguments(example)
     watch = _Watch(module)
     try:
         with sheltered(module), watch.following(), torch.inference_mode(), watch:
             module(*args, **kwargs)
-    except Exception as error:  # the user's code may raise anything
-        return Calls((), (("", one_line(error)),))
+    except Exception:  # the user's code may raise anything; `try_out` says what
+        return None
     return Calls(tuple(dict.fromkeys(watch.calls)))
 
 
@@ -135,7 +135,7 @@ def in_training_form(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
     """Whether a call has a `training` argument that is true, given or by default.
 
     Example:
-        >>> in_training_form(F.dropout, (torch.zeros(2), 0.5), {})
+        >>> in_training_form(functional.dropout, (torch.zeros(2), 0.5), {})
         True
     """
     try:
@@ -144,6 +144,31 @@ def in_training_form(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
         return False
     bound.apply_defaults()
     return bound.arguments.get("training") is True
+
+
+def kept_functions(
+    module: nn.Module, wanted: Mapping[Callable[..., Any], str]
+) -> list[tuple[str, str]]:
+    """Functions that a module keeps as attributes, as torch's transformer layers keep F.relu.
+
+    Args:
+        module: looked at without its parts.
+        wanted: functions and their names.
+
+    Returns:
+        (attribute, name of the function).
+
+    Example:
+        >>> layer = nn.TransformerEncoderLayer(2, 1)
+        >>> kept_functions(layer, FUNCTIONS)
+        [('activation', 'relu')]
+    """
+    return [
+        (attribute, name)
+        for attribute, value in vars(module).items()
+        for function, name in wanted.items()
+        if value is function
+    ]
 
 
 def calls_in_trace(module: nn.Module) -> Calls:

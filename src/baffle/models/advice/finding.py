@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn import parameter
 
 from baffle.models.advice.calls import Calls, calls_in_run, calls_in_trace
 from baffle.models.advice.trial import Trial, try_out
@@ -92,12 +92,11 @@ class Subject:
 
     @cached_property
     def calls(self) -> Calls:
-        """The functions that forward calls: seen in a run if there is an example, else read."""
+        """The functions that forward calls: seen in a run on the example, else read."""
         if not self.complete:
-            return Calls((), ())
-        if self.example is None:
-            return calls_in_trace(self.module)
-        return calls_in_run(self.module, self.example)
+            return Calls(())
+        run = None if self.example is None else calls_in_run(self.module, self.example)
+        return run or calls_in_trace(self.module)
 
     @cached_property
     def trial(self) -> Trial:
@@ -111,10 +110,10 @@ Check = Callable[[Subject], Iterator[Finding]]
 
 
 def is_lazy(tensor: Tensor) -> bool:
-    """Say whether a tensor waits for the first forward pass to get its shape.
+    """Whether a tensor waits for the first forward pass to get its shape.
 
     Example:
         >>> is_lazy(nn.LazyLinear(2).weight)
         True
     """
-    return isinstance(tensor, UninitializedTensorMixin)
+    return bool(parameter.is_lazy(tensor))

@@ -7,16 +7,15 @@ for group norm and Hardswish.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
+from baffle.models.advice.calls import FUNCTIONS, kept_functions
 from baffle.models.advice.finding import Finding, Severity, Subject, is_lazy
 
 TO_GROUP_NORM = (
@@ -30,14 +29,6 @@ RELU_LAYERS: Mapping[type[nn.Module], str] = {
     nn.PReLU: "prelu",
     nn.RReLU: "rrelu",
 }
-
-RELU_FUNCTIONS: Mapping[Callable[..., Any], str] = {
-    F.relu: "relu",
-    torch.relu: "relu",
-    F.relu6: "relu6",
-    F.leaky_relu: "leaky_relu",
-}
-"""Functions that modules keep as an attribute, as torch's own transformer layers do."""
 
 SLOWER: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
     ((nn.RNNBase, nn.LSTMCell), "one forward pass a direction"),
@@ -144,39 +135,36 @@ def dropout(subject: Subject) -> Iterator[Finding]:
 
 
 def activations(subject: Subject) -> Iterator[Finding]:
-    """Activations with a kink, as layers, attributes and calls.
+    """ReLU and its relatives, as layers, attributes and calls.
 
     Example:
         >>> [(f.severity, f.where) for f in activations(Subject(nn.Sequential(nn.ReLU())))]
         [('warning', '0')]
     """
-    for where, function in _kinked(subject):
-        yield _kink(where, function)
+    for where, function in _activations(subject):
+        if function in RELU_LAYERS.values():
+            yield _relu(where, function)
 
 
-def _kinked(subject: Subject) -> Iterator[tuple[str, str]]:
+def _activations(subject: Subject) -> Iterator[tuple[str, str]]:
+    """Yield (where, function) of all that is kept or called, activations among them."""
     for name, part in subject.module.named_modules():
         for kind, function in RELU_LAYERS.items():
             if isinstance(part, kind):
                 yield name, function
-        for value in vars(part).values():
-            if callable(value) and value in RELU_FUNCTIONS.keys():  # noqa: SIM118 (by hash, once)
-                yield name, RELU_FUNCTIONS[value]
+        yield from ((name, function) for _, function in kept_functions(part, FUNCTIONS))
         if isinstance(part, nn.RNN) and part.nonlinearity == "relu":
             yield name, "relu"
-    for call in subject.calls.seen:
-        if call.function in RELU_LAYERS.values():
-            yield call.where, call.function
+    yield from ((call.where, call.function) for call in subject.calls.seen)
 
 
-def _kink(where: str, function: str) -> Finding:
+def _relu(where: str, function: str) -> Finding:
     severity: Severity = "warning" if function == "relu" else "note"
     return Finding(
         severity,
         where,
-        f"Its activation, {function}, has a kink; finite differences across it err, and the paper "
-        "finds smooth ones to train better.",
-        "Use Hardswish (Feng et al. 2024), as `baffle convert` does for ReLU and ReLU6.",
+        f"Its activation is {function}; by forward passes, Hardswish trained better than ReLU.",
+        "Use Hardswish (Feng et al. 2024); `baffle convert` puts it for ReLU and ReLU6.",
     )
 
 
@@ -219,7 +207,8 @@ def parametrized(subject: Subject) -> Iterator[Finding]:
 
 def _computed(part: nn.Module) -> Iterator[str]:
     if parametrize.is_parametrized(part):
-        yield from part.parametrizations.keys()
+        assert isinstance(part.parametrizations, nn.ModuleDict)
+        yield from part.parametrizations
     for hook in part._forward_pre_hooks.values():  # weight_norm and spectral_norm of old
         if hasattr(hook, "name") and f"{hook.name}_{_OLD.get(type(hook).__name__)}" in dir(part):
             yield hook.name
@@ -235,7 +224,7 @@ def compiled(subject: Subject) -> Iterator[Finding]:
         >>> list(compiled(Subject(nn.Linear(2, 2))))
         []
     """
-    for name, part in subject.parts(torch.jit.ScriptModule):
+    for name, _ in subject.parts(torch.jit.ScriptModule):
         yield Finding(
             "warning",
             name,

@@ -48,7 +48,8 @@ def sheltered(module: nn.Module) -> Iterator[dict[str, Tensor]]:
         with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for part, _, buffers in parts:
-                part._buffers.update({n: copies[id(b)] for n, b in buffers.items() if b is not None})
+                held = {n: b for n, b in buffers.items() if b is not None}
+                part._buffers.update({n: copies[id(b)] for n, b in held.items()})
             yield dict(module.named_buffers())
     finally:
         for part, training, buffers in parts:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-
 from baffle.directions.coordinates import MAX_TENSOR
 from baffle.models.advice.finding import Finding, Subject, is_lazy
 
@@ -277,5 +276,3 @@ def gib(count: int) -> str:
         '1.5 GiB'
     """
     return f"{count / 2**30:.1f} GiB"
-
-

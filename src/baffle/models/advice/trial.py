@@ -1,4 +1,4 @@
-"""What only running a module shows: does it run, is its answer always the same, each row's its own?"""
+"""What only running a module shows: does it, always alike, and each row on its own?"""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from torch.utils import _pytree as pytree
 from baffle.models.advice.calls import one_line
 from baffle.models.advice.shelter import arguments, sheltered
 
-
 SAME = 1e-5
-"""Relative difference up to which two evaluations count as one, for devices that vary in the last bits."""
+"""Relative difference up to which two evaluations are one; some devices vary in the last bits."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,12 @@ def try_out(module: nn.Module, example: Any) -> Trial:
             now = dict(module.named_buffers())
             second = _outputs(module, example)
             varies = _differ(first, second, SAME)
-            written = [n for n, b in buffers.items() if now[n] is not b or b._version != versions[n]]
+            kept = {n for n, b in buffers.items() if now.get(n) is b and b._version == versions[n]}
+            written = tuple(n for n in buffers if n not in kept)
             mixes = not varies and not written and _mixes(module, example, first)
     except Exception as error:  # the user's code may raise anything
         return Trial(error=one_line(error))
-    return Trial("", varies, mixes, tuple(written))
+    return Trial("", varies, mixes, written)
 
 
 def _outputs(module: nn.Module, inputs: Any) -> list[Tensor]:
