@@ -62,7 +62,11 @@ class Quantiser:
         x = np.ldexp(derivatives, -self.step_exponent)
         clipped = np.clip(x, -self.limit, self.limit)
         u = (words + 0.5) * 2.0**-32
-        q = np.where(2 * u < 1 + clipped, 1, -1) if self.bits == 1 else np.floor(clipped + u)
+        q = (
+            np.where(2 * u < 1 + clipped, 1, -1)
+            if self.bits == 1
+            else np.floor(clipped + u).clip(max=self.limit)
+        )
         return Quantised(
             q.astype(np.int64), int(np.sum(np.abs(x) > self.limit)), float(np.mean(x**2))
         )

@@ -56,17 +56,15 @@ def digests(result):
 
 def test_regression_reaches_the_truth_and_the_module_itself_is_trained(tmp_path):
     model, before = module(), initial_weights(module())
-    kept = {name: p for name, p in model.named_parameters()}
+    kept = dict(model.named_parameters())
     test = regression(1, 200)[0]
-    result = federate(tmp_path, model, regression(), rounds=150, test=test)
+    result = federate(tmp_path, model, regression(), rounds=80, test=test)
     assert result.model is model
     assert all(p is kept[name] for name, p in model.named_parameters())
     assert all(p.grad is None for p in model.parameters())
     assert result.run_dir == tmp_path
-    assert [row["round"] for row in result.history] == list(range(1, 151))
-    first, last = (
-        r["test_loss"] for r in (result.history[3], result.history[-1])
-    )
+    assert [row["round"] for row in result.history] == list(range(1, 81))
+    first, last = (r["test_loss"] for r in (result.history[3], result.history[-1]))
     assert last < 0.05 * first
     assert "test_accuracy" not in result.history[-1] or not result.history[-1]["test_accuracy"]
     with torch.no_grad():
@@ -80,7 +78,7 @@ def test_regression_reaches_the_truth_and_the_module_itself_is_trained(tmp_path)
 
 def test_classification_is_evaluated_by_accuracy(tmp_path):
     result = federate(
-        tmp_path, module(2), classification(), nn.functional.cross_entropy, rounds=60,
+        tmp_path, module(2), classification(), nn.functional.cross_entropy, rounds=40,
         test=classification(1, 200)[0],
     )  # fmt: skip
     assert result.summary.test_accuracy == result.history[-1]["test_accuracy"] > 0.9
@@ -164,9 +162,7 @@ def test_a_step_size_left_to_it_is_measured_counted_and_leaves_the_start_alone(t
 
 def test_resuming_what_is_not_there_or_not_the_same(tmp_path):
     with pytest.raises(ValueError, match="run_dir"):
-        baffle.federate(
-            module(), regression(), loss=nn.functional.mse_loss, rounds=2, resume=True
-        )
+        baffle.federate(module(), regression(), loss=nn.functional.mse_loss, rounds=2, resume=True)
     with pytest.raises(LedgerError, match="is not a run"):
         federate(tmp_path / "none", module(), regression(), resume=True)
     federate(tmp_path / "run", module(), regression(), hooks=Hooks(stop=lambda: True))

@@ -146,8 +146,13 @@ def test_sums_that_could_leave_64_bits_are_refused_with_the_arithmetic(given, pr
     factors = [int(word) for word in left.replace("^", " ").split() if word.isdigit()]
     peak = factors[-1]
     assert int(rest.split(",")[0]) == product * peak >= 2**63
-    for part in (f"{p.num_directions} directions", f"{p.num_local_steps} local steps", "24 bits",
-                 f"largest entry of {p.directions}", "not below 2^63 = 9223372036854775808"):  # fmt: skip
+    for part in (
+        f"{p.num_directions} directions",
+        f"{p.num_local_steps} local steps",
+        "24 bits",
+        f"largest entry of {p.directions}",
+        "not below 2^63 = 9223372036854775808",
+    ):
         assert part in said
 
 

@@ -55,3 +55,11 @@ def test_rounding_is_the_clients_own_and_repeats():
 def test_other_bits_are_refused(bits):
     with pytest.raises(ConfigError, match="1 to 24"):
         Quantiser(bits, 0)
+
+
+@pytest.mark.parametrize("bits", [22, 23, 24])
+def test_the_largest_word_does_not_round_past_the_limit(bits):
+    quantiser = Quantiser(bits, 0)
+    words = np.array([2**32 - 1], dtype=np.uint32)
+    found = quantiser.quantise(np.array([float(quantiser.limit)]), words)
+    assert found.values.tolist() == [quantiser.limit]

@@ -12,7 +12,7 @@ finite = st.floats(0, 1e300).map(abs)
 
 @st.composite
 def plans(draw):
-    directions = draw(st.integers(1, 40))
+    directions = draw(st.integers(2, 40))
     scales = draw(st.lists(st.integers(-128, 127), max_size=5))
     return Plan(
         run=draw(st.binary(min_size=16, max_size=16)),
@@ -24,7 +24,7 @@ def plans(draw):
         kind_code=draw(st.integers(0, 3)),
         density_steps=draw(st.integers(1, 2**16)),
         estimator_code=draw(st.integers(0, 2)),
-        pairs=draw(st.integers(0, directions)),
+        pairs=draw(st.integers(0, directions - 2)),
         radius_exponent=draw(st.integers(-128, 127)),
         scale_exponents=tuple(scales) if any(scales) else (),
         step_exponent=draw(st.integers(-126, 126)),
@@ -47,7 +47,7 @@ def reports(draw, plan):
         round=plan.round,
         client=draw(u32),
         values=np.array(values, dtype=np.int64),
-        weight=draw(st.integers(1, plan.weight_cap)),
+        weight=draw(st.integers(1, plan.weight_cap if plan.weighting == "examples" else 1)),
         loss=draw(st.integers(-(2**31), 2**31 - 1)),
         clips=draw(st.integers(0, plan.count)),
         nonfinite=draw(st.integers(0, plan.count)),

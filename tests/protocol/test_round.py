@@ -191,6 +191,34 @@ def test_the_server_refuses_by_name_and_goes_on(change, reason):
     assert closed.outcome.reports == 2
 
 
+def test_a_weight_that_the_plan_does_not_allow_is_refused():
+    """Under equal weights one hostile report must not outweigh the others."""
+    federation = Federation()
+    plan = decode_plan(federation.server.open_round())
+    report = decode_report(federation.answers(encode_plan(plan))[0], plan)
+    with pytest.raises(DecodeError, match="weight in 1 to 1, got 1000"):
+        federation.server.receive(encode_report(dataclasses.replace(report, weight=1000), 16))
+
+
+def test_an_empty_cohort_admits_nobody():
+    federation = Federation()
+    reports = federation.answers(federation.server.open_round(frozenset()))
+    with pytest.raises(Refused) as refused:
+        federation.server.receive(reports[0])
+    assert refused.value.reason == "cohort"
+
+
+def test_scale_exponents_of_another_model_are_refused():
+    federation = Federation()
+    plan = decode_plan(federation.server.open_round())
+    odd = dataclasses.replace(plan, scale_exponents=(1, 2, 3))
+    with pytest.raises(Refused) as refused:
+        federation.clients[0].answer(
+            encode_plan(odd), federation.server.state, federation.server.digest
+        )
+    assert refused.value.reason == "scales"
+
+
 def test_garbage_is_counted_and_the_round_goes_on():
     federation = Federation()
     federation.server.open_round()

@@ -68,7 +68,7 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         num_directions=p.num_directions,
         num_local_steps=p.num_local_steps,
         kind_code=kind.code,
-        density_steps=round(p.density * DENSITY_STEPS),
+        density_steps=max(1, round(p.density * DENSITY_STEPS)),
         estimator_code=estimator.code,
         pairs=pairs,
         radius_exponent=power_of_two("probe.radius", p.radius, START_RADIUS_EXPONENT, RADIUS_LIMIT),

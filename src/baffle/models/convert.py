@@ -22,13 +22,15 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from baffle.errors import ModelError
-from baffle.models.advice.calls import kept_functions
-from baffle.models.advice.finding import Subject, is_lazy
-from baffle.models.advice.layers import is_trained
+from baffle.models.checks.calls import kept_functions, one_line
+from baffle.models.checks.finding import Subject, is_lazy, place
+from baffle.models.checks.layers import is_trained
 
 SOURCES = """\
 Hsieh et al. 2020: The Non-IID Data Quagmire of Decentralized Machine Learning, ICML 2020.
 Feng et al. 2024: BAFFLE: A Baseline of Backpropagation-Free Federated Learning, ECCV 2024."""
+
+LEFT = "left as it is"
 
 Memo = dict[int, Any]
 
@@ -38,14 +40,14 @@ class Change:
     """What became of one place in a model.
 
     Args:
-        where: dotted name of the module; "" for the model itself.
+        where: dotted name of the module; WHOLE for the model itself.
         before: what stood there.
-        after: what stands there now; "" if it was left as it was.
+        after: what stands there now; LEFT if that is the same.
         why: one sentence.
 
     Example:
-        >>> str(Change("act", "ReLU", "Hardswish", "It trains better."))
-        'act: ReLU -> Hardswish. It trains better.'
+        >>> str(Change("act", "ReLU", "Hardswish", "As advised."))
+        'act: ReLU -> Hardswish. As advised.'
     """
 
     where: str
@@ -54,8 +56,12 @@ class Change:
     why: str
 
     def __str__(self) -> str:
-        became = f"{self.before} -> {self.after}" if self.after else f"{self.before} left as it is"
-        return f"{self.where or 'the model'}: {became}. {self.why}"
+        return f"{self.where}: {self.before} -> {self.after}. {self.why}"
+
+    @property
+    def done(self) -> bool:
+        """Whether something was replaced."""
+        return self.after != LEFT
 
 
 def convert(module: nn.Module, example: Any = None) -> tuple[nn.Module, list[Change]]:
@@ -108,7 +114,7 @@ def _require_convertible(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             raise ModelError(
-                f"expected Python modules, {name or 'the model'} is TorchScript; convert the "
+                f"expected Python modules, {place(name)} is TorchScript; convert the "
                 "module that it was made from."
             )
 
@@ -118,22 +124,22 @@ def _copied(module: nn.Module, memo: Memo) -> nn.Module:
         return copy.deepcopy(module, memo)
     except Exception as error:  # the user's attributes may refuse in any way
         raise ModelError(
-            f"expected a module that can be copied, copying it failed: {type(error).__name__}: "
-            f"{error}; convert it before it is used, or where it is made."
+            f"expected a module that can be copied, copying it failed: {one_line(error)}; make the "
+            "replacements where it is made."
         ) from error
 
 
 def _change(name: str, old: nn.Module, new: nn.Module, why: str) -> Change:
     if old._forward_hooks or old._forward_pre_hooks:
         why += " The hooks on it are gone."
-    return Change(name, _text(old), _text(new), why)
+    return Change(place(name), _text(old), _text(new), why)
 
 
 def _text(part: nn.Module) -> str:
     return f"{type(part).__name__}({part.extra_repr()})"
 
 
-def groups(channels: int) -> int:
+def num_groups(channels: int) -> int:
     """How many groups channels are normalised in.
 
     Args:
@@ -145,7 +151,7 @@ def groups(channels: int) -> int:
         is one group.
 
     Example:
-        >>> [groups(c) for c in (64, 100, 7, 2)]
+        >>> [num_groups(c) for c in (64, 100, 7, 2)]
         [4, 5, 1, 1]
     """
     wanted = max(2, channels // 16)
@@ -158,7 +164,7 @@ def _group_norm(old: nn.Module, memo: Memo) -> tuple[nn.Module, str] | None:
     channels = old.num_features
     if isinstance(old, nn.BatchNorm1d) and channels == 1:
         return None  # a group of one number is always 0
-    new = nn.GroupNorm(groups(channels), channels, old.eps, affine=False)
+    new = nn.GroupNorm(num_groups(channels), channels, old.eps, affine=False)
     new.affine = old.affine
     new.weight = copy.deepcopy(old.weight, memo)
     new.bias = copy.deepcopy(old.bias, memo)
@@ -183,7 +189,7 @@ def _hardswish(old: nn.Module, memo: Memo) -> tuple[nn.Module, str]:
     return new, ADVISED
 
 
-ADVISED = "Hardswish trains better than ReLU by forward passes (Feng et al. 2024, BAFFLE)."
+ADVISED = "The paper of this method advises Hardswish (Feng et al. 2024, BAFFLE)."
 
 RULES: Mapping[type[nn.Module], Callable[[nn.Module, Memo], tuple[nn.Module, str] | None]] = {
     nn.BatchNorm1d: _group_norm,
@@ -205,7 +211,9 @@ def _replace_functions(copied: nn.Module) -> list[Change]:
         for attribute, function in kept_functions(part, FUNCTIONS):
             setattr(part, attribute, functional.hardswish)
             changes.append(
-                Change(name, f"{attribute} = {function}", f"{attribute} = hardswish", ADVISED)
+                Change(
+                    place(name), f"{attribute} = {function}", f"{attribute} = hardswish", ADVISED
+                )
             )
         if isinstance(part, nn.TransformerEncoderLayer) and not _is_relu_or_gelu(part.activation):
             part.activation_relu_or_gelu = 0  # else its fast path would go on with ReLU
@@ -222,15 +230,15 @@ def _left(copied: nn.Module, example: Any) -> Iterator[Change]:
     for name, part in copied.named_modules():
         why = _why_left(part)
         if why:
-            yield Change(name, type(part).__name__, "", why)
+            yield Change(place(name), type(part).__name__, LEFT, why)
     calls = Subject(copied, example).calls
     for call in calls.seen:
         if call.function in ("relu", "relu6", "batch_norm"):
             why = "It is called as a function, which only its author can replace in the code."
-            yield Change(call.where, f"{call.function} in forward", "", why)
+            yield Change(place(call.where), f"{call.function} in forward", LEFT, why)
     for name, reason in calls.unread:
         why = f"It could not be looked into ({reason}): it may call functions such as F.relu."
-        yield Change(name, "forward", "", why)
+        yield Change(place(name), "forward", LEFT, why)
 
 
 def _why_left(part: nn.Module) -> str:
@@ -257,7 +265,7 @@ def summary(changes: Iterable[Change]) -> str:
         0 replaced, 0 left as they are.
     """
     listed = list(changes)
-    replaced = sum(bool(change.after) for change in listed)
+    replaced = sum(change.done for change in listed)
     lines = [str(change) for change in listed]
     lines.append(f"{replaced} replaced, {len(listed) - replaced} left as they are.")
     return "\n".join(lines + ([SOURCES] if replaced else []))

@@ -119,9 +119,9 @@ def _import(name: str) -> ModuleType:
                 f"expected a Python module named {name!r}, found no {error.name!r}; install it, or "
                 "run in the folder that holds it."
             ) from error
-        raise ModelError(_failure(f"importing {name}", error)) from error
+        raise ModelError(_failure(f"{name} could not be loaded", error)) from error
     except (Exception, SystemExit) as error:
-        raise ModelError(_failure(f"importing {name}", error)) from error
+        raise ModelError(_failure(f"{name} could not be loaded", error)) from error
 
 
 def _run_file(path: Path) -> ModuleType:
@@ -141,7 +141,7 @@ def _run_file(path: Path) -> ModuleType:
         del sys.modules[name]
         if not isinstance(error, (Exception, SystemExit)):
             raise
-        raise ModelError(_failure(f"running {path}", error)) from error
+        raise ModelError(_failure(f"{path} could not be loaded", error)) from error
     return code
 
 
@@ -152,9 +152,8 @@ def _attribute(code: ModuleType, source: str, dotted: str) -> Any:
             found = getattr(found, name)
         except AttributeError as error:
             offered = _offered(found, name)
-            hint = f" It has {', '.join(offered)}." if offered else ""
-            message = f"expected {dotted!r} in {source}, found no {name!r}.{hint}"
-            raise ModelError(message) from error
+            hint = f"; there is {', '.join(offered)}" if offered else ""
+            raise ModelError(f"{source} has no {name!r}{hint}.") from error
     return found
 
 
@@ -178,44 +177,41 @@ def _module_of(found: Any, text: str) -> nn.Module:
     if not callable(found):
         weights = "; weights alone do not say how to compute" if isinstance(found, Mapping) else ""
         raise ModelError(
-            f"expected {text} to be a torch module or something that makes one, got "
-            f"{_a(found)}{weights}."
+            f"{text}: expected a torch.nn.Module, got {type(found).__name__}{weights}."
         )
     _require_no_arguments(found, text)
     made = _called(found, text)
     if not isinstance(made, nn.Module):
-        raise ModelError(f"expected {text}() to return a torch module, got {_a(made)}.")
+        raise ModelError(f"{text}(): expected a torch.nn.Module, got {type(made).__name__}.")
     return made
 
 
 def _require_no_arguments(maker: Callable[..., Any], text: str) -> None:
     try:
-        parameters = inspect.signature(maker).parameters.values()
+        signature = inspect.signature(maker)
     except (TypeError, ValueError):  # some built-in callables have no signature; calling them tells
         return
-    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    needed = [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
-    if needed:
+    try:
+        signature.bind()
+    except TypeError as error:
         raise ModelError(
-            f"expected {text} to be made without arguments, it needs {', '.join(needed)}; write a "
-            "function that calls it with them and name that one."
-        )
+            f"{text} cannot be called without arguments: TypeError: {error}; write a function that "
+            "calls it with them and name that one."
+        ) from error
 
 
 def _called(maker: Callable[..., Any], text: str) -> Any:
     try:
         return maker()
     except (Exception, SystemExit) as error:
-        raise ModelError(_failure(f"calling {text}", error)) from error
+        raise ModelError(_failure(f"{text} could not be called", error)) from error
 
 
-def _failure(doing: str, error: BaseException) -> str:
+def _failure(what: str, error: BaseException) -> str:
     """Say what the user's code raised, and in which line of it."""
-    what = f"{type(error).__name__}: {error}".rstrip(": ")
-    if isinstance(error, SyntaxError):
-        return f"{doing} failed: {what}."
-    place = _last_place(error.__traceback__)
-    return f"{doing} failed{place}: {what}{'' if what.endswith('.') else '.'}"
+    said = f"{type(error).__name__}: {error}".rstrip(": .")
+    place = "" if isinstance(error, SyntaxError) else _last_place(error.__traceback__)
+    return f"{what}: {said}{place}."
 
 
 def _last_place(traceback: TracebackType | None) -> str:
@@ -226,10 +222,6 @@ def _last_place(traceback: TracebackType | None) -> str:
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         if not file.startswith(foreign):
-            place = f" in {Path(file).name}, line {traceback.tb_lineno}"
+            place = f" ({Path(file).name}, line {traceback.tb_lineno})"
         traceback = traceback.tb_next
     return place
-
-
-def _a(value: Any) -> str:
-    return "None" if value is None else f"a value of type {type(value).__name__}"

@@ -107,6 +107,13 @@ class Client:
                 "round",
                 f"client {self.number}: expected a plan of round {state.round}, got {plan.round}",
             )
+        scales, trained = len(plan.scale_exponents), len(self.rules.signature.trained)
+        if scales not in (0, trained):
+            raise Refused(
+                "scales",
+                f"client {self.number}: expected no scale exponents or one a trained tensor, "
+                f"{trained}, got {scales}",
+            )
         if plan.digest != digest:
             raise Refused(
                 "digest",

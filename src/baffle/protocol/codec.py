@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from baffle.directions import DENSITY_STEPS, KINDS
 from baffle.errors import DecodeError
 from baffle.estimators import ESTIMATOR_BY_CODE
+from baffle.estimators.mean_baseline import MeanBaseline
 from baffle.protocol.messages import WEIGHTINGS, Outcome, Plan, Report
 from baffle.protocol.packing import pack, packed_size, unpack, width_for
 from baffle.quantisation import MAX_BITS, MAX_STEP_EXPONENT, MIN_BITS
@@ -84,6 +85,10 @@ def decode_plan(data: bytes) -> Plan:
     _need("plan", kind in {k.code for k in KINDS.values()}, "unknown kind of direction", kind)
     _need("plan", estimator in ESTIMATOR_BY_CODE, "unknown estimator", estimator)
     _need("plan", pairs <= directions, "pairs must not pass K", pairs)
+    one_sided = estimator != MeanBaseline.code or directions - pairs >= 2
+    _need(
+        "plan", one_sided, "mean_baseline needs 2 directions beside its pairs", directions - pairs
+    )
     _need(
         "plan", abs(step) <= MAX_STEP_EXPONENT, f"step exponent within ±{MAX_STEP_EXPONENT}", step
     )
@@ -141,7 +146,8 @@ def decode_report(data: bytes, plan: Plan) -> Report:
     fields, rest = _split("report", _REPORT, data, REPORT)
     run, round_, client, count, weight, loss, clips, nonfinite, *energies = fields
     _need("report", count == plan.count, f"expected {plan.count} integers", count)
-    _need("report", 1 <= weight <= plan.weight_cap, f"weight in 1 to {plan.weight_cap}", weight)
+    cap = 1 if plan.weighting == "uniform" else plan.weight_cap
+    _need("report", 1 <= weight <= cap, f"weight in 1 to {cap}", weight)
     _need(
         "report",
         clips <= count and nonfinite <= count,

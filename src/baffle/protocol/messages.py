@@ -28,7 +28,7 @@ class Plan:
     """What the server asks of every client of a round. About 110 bytes.
 
     Args:
-        run: first 16 bytes of the genesis' SHA-256.
+        run: 16 bytes that `run_id` makes of the genesis.
         round: number of this round, from 0.
         key: run key, from which the directions come.
         digest: SHA-256 of the training state that the round begins with.

@@ -88,7 +88,7 @@ class Server:
         self.digest = state.digest()
         self.stage = Stage.IDLE
         self.refusals: dict[str, int] = {}
-        self._cohort: frozenset[int] = frozenset()
+        self._cohort: frozenset[int] | None = None
         self._closed: Closed | None = None
 
     def _event(self, event: str) -> None:
@@ -104,7 +104,7 @@ class Server:
         self._event("open_round")
         self.plan = self.policy.plan(self.run, self.state.round, self.digest, self.last)
         self._plan_bytes = encode_plan(self.plan)
-        self._cohort = cohort if cohort is not None else frozenset()
+        self._cohort = cohort
         self._sum = WeightedSum(self.plan.count)
         self._counters = dict.fromkeys(COUNTERS, 0)
         self._seen: dict[int, bytes] = {}
@@ -148,7 +148,7 @@ class Server:
             )
         if report.client >= self.clients:
             raise Refused("client", f"expected a client below {self.clients}, got {report.client}")
-        if self._cohort and report.client not in self._cohort:
+        if self._cohort is not None and report.client not in self._cohort:
             raise Refused("cohort", f"{who} was not asked in round {self.plan.round}")
         if report.client in self._seen:
             same = "the same" if self._seen[report.client] == data else "another"

@@ -253,9 +253,7 @@ def _catch_up(session: Session, ledger: Ledger) -> None:
             log.add(session.count(record) | {"seconds_known": False})
             continue
         logged = known[row.round]
-        session.totals = Totals(
-            logged["probes"], logged["example_evaluations"], logged["seconds"]
-        )
+        session.totals = Totals(logged["probes"], logged["example_evaluations"], logged["seconds"])
         federation.traffic.up = logged["bytes_up"]
         federation.traffic.down = logged["bytes_down"]
 

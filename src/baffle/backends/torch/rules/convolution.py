@@ -58,25 +58,25 @@ def convolution(
     matrix, offset, rows = run.moved(weight), run.moved(bias), run.shared(input)
     x = input if rows is None else rows
     base = weight if matrix is None else matrix.base
+    if matrix is not None and matrix.low is None:
+        raise Unsupported(name, "a weight computed from parameters")
     y = geometry(x, base, None if offset else bias, groups)
-    if rows is not None:
-        y = y.repeat(run.points, *[1] * (y.dim() - 1))
-    out = run.split(y).unflatten(2, (groups, -1))
-    if matrix is not None:
-        if matrix.low is None:
-            raise Unsupported(name, "a weight computed from parameters")
+    out = y.view(run.points if rows is None else 1, -1, *y.shape[1:]).unflatten(2, (groups, -1))
+    if matrix is not None and matrix.low is not None:
         one_channel = _one_channel if rows is None else _one_channel_shared
         image = run.split(one_channel(geometry, x, matrix.low)).unsqueeze(3)
-        out.addcmul_(_by_channel(matrix.low.out, out), image)
+        add = Tensor.addcmul_ if rows is None else torch.addcmul
+        out = add(out, _by_channel(matrix.low.out, out), image)
+    elif rows is not None:
+        out = out.repeat(run.points, *[1] * (out.dim() - 1))
     if offset is not None:
         out.add_(_by_channel(offset.values, out))
-    return y
+    return y if rows is None else out.reshape(-1, *y.shape[1:])
 
 
 def _by_channel(values: Tensor, out: Tensor) -> Tensor:
-    """Shape values [P, O] to stand beside an output [P, B, G, O/G, *out]."""
-    points, groups, each = out.shape[0], out.shape[2], out.shape[3]
-    return values.view(points, 1, groups, each, *[1] * (out.dim() - 4))
+    """Shape values [P, O] to stand beside an output [P or 1, B, G, O/G, *out]."""
+    return values.view(len(values), 1, *out.shape[2:4], *[1] * (out.dim() - 4))
 
 
 def _one_channel(geometry: Geometry, x: Tensor, low: Low) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from baffle.models.advice.calls import one_line
-from baffle.models.advice.shelter import arguments, sheltered
+from baffle.models.checks.calls import one_line
+from baffle.models.checks.shelter import arguments, sheltered
 
 SAME = 1e-5
 """Relative difference up to which two evaluations are one; some devices vary in the last bits."""

@@ -10,11 +10,14 @@ from typing import Any, Literal, TypeVar
 from torch import Tensor, nn
 from torch.nn import parameter
 
-from baffle.models.advice.calls import Calls, calls_in_run, calls_in_trace
-from baffle.models.advice.trial import Trial, try_out
+from baffle.models.checks.calls import Calls, calls_in_run, calls_in_trace
+from baffle.models.checks.trial import Trial, try_out
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+WHOLE = "the model"
+PARAMETERS = "all parameters"
 
 Part = TypeVar("Part", bound=nn.Module)
 
@@ -26,7 +29,7 @@ class Finding:
     Args:
         severity: "error": it cannot be trained as it stands; "warning": it can, with a known harm;
             "note": what will happen, should it come as a surprise.
-        where: dotted name of the module or parameter; "" for the model as a whole.
+        where: dotted name of the module or parameter; WHOLE for the model itself.
         what: one sentence.
         do: one sentence.
 
@@ -62,7 +65,7 @@ class Subject:
 
     def parts(self, *kinds: type[Part]) -> Iterator[tuple[str, Part]]:
         """Yield (name, module) of every part of these kinds, shared ones once."""
-        return ((n, m) for n, m in self.module.named_modules() if isinstance(m, kinds))
+        return ((place(n), m) for n, m in self.module.named_modules() if isinstance(m, kinds))
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -107,6 +110,16 @@ class Subject:
 
 
 Check = Callable[[Subject], Iterator[Finding]]
+
+
+def place(name: str) -> str:
+    """A module's dotted name, and what the model itself is called.
+
+    Example:
+        >>> place(""), place("stage1.conv")
+        ('the model', 'stage1.conv')
+    """
+    return name or WHOLE
 
 
 def is_lazy(tensor: Tensor) -> bool:

@@ -23,6 +23,16 @@ def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}
 
 
+def is_scripted(part: nn.Module) -> bool:
+    """Whether a module is TorchScript, whose inside is hidden and whose buffers stay its own.
+
+    Example:
+        >>> is_scripted(nn.ReLU())
+        False
+    """
+    return isinstance(part, torch.jit.ScriptModule)
+
+
 @contextmanager
 def sheltered(module: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Eval mode on copies of the buffers, without warnings; afterwards everything is as before.
@@ -40,19 +50,21 @@ def sheltered(module: nn.Module) -> Iterator[dict[str, Tensor]]:
         >>> layer.running_mean.tolist(), layer.training
         ([0.0, 0.0], True)
     """
-    parts = [(part, part.training, dict(part._buffers)) for part in module.modules()]
+    modes = [(part, part.training) for part in module.modules()]
+    holders = [(part, dict(part._buffers)) for part, _ in modes if not is_scripted(part)]
     copies = {id(b): b.detach().clone() for b in module.buffers()}
     devices = sorted({p.device.index for p in module.parameters() if p.device.type == "cuda"})
     module.eval()
     try:
         with torch.random.fork_rng(devices=devices), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for part, _, buffers in parts:
+            for part, buffers in holders:
                 held = {n: b for n, b in buffers.items() if b is not None}
                 part._buffers.update({n: copies[id(b)] for n, b in held.items()})
             yield dict(module.named_buffers())
     finally:
-        for part, training, buffers in parts:
+        for part, training in modes:
             part.training = training
+        for part, buffers in holders:
             part._buffers.clear()
             part._buffers.update(buffers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from baffle.models.advice.finding import Finding, Subject
+from baffle.models.checks.finding import WHOLE, Finding, Subject, place
 
 
 def runs(subject: Subject) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def runs(subject: Subject) -> Iterator[Finding]:
     if subject.trial.error:
         yield Finding(
             "error",
-            "",
+            WHOLE,
             f"It fails on the example, in eval mode and without gradients: {subject.trial.error}",
             "Check the example's shape, and that forward takes no gradient itself.",
         )
@@ -40,7 +40,7 @@ def repeatable(subject: Subject) -> Iterator[Finding]:
     if subject.trial.varies:
         yield Finding(
             "error",
-            "",
+            WHOLE,
             "Two evaluations of the same input differ in eval mode, and so would two losses at the "
             "same weights.",
             "Make forward a function of weights and inputs: draw no random numbers in eval mode.",
@@ -62,7 +62,7 @@ def by_row(subject: Subject) -> Iterator[Finding]:
     if subject.trial.mixes:
         yield Finding(
             "warning",
-            "",
+            WHOLE,
             "An example's output depends on the others in its batch, so that the batched pass is "
             "of no use and accuracy depends on the batches.",
             "Compute each example's output from that example alone.",
@@ -106,7 +106,7 @@ def unread(subject: Subject) -> Iterator[Finding]:
     for name, reason in subject.calls.unread:
         yield Finding(
             "note",
-            name,
+            place(name),
             f"Its forward cannot be read without running it ({reason}), so that functions that it "
             "calls, such as F.relu, are not seen.",
             "Give the shape of an example.",

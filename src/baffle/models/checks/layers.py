@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parametrize
 
-from baffle.models.advice.calls import FUNCTIONS, kept_functions
-from baffle.models.advice.finding import Finding, Severity, Subject, is_lazy
+from baffle.models.checks.calls import FUNCTIONS, kept_functions
+from baffle.models.checks.finding import Finding, Severity, Subject, is_lazy, place
+from baffle.models.checks.shelter import is_scripted
 
 TO_GROUP_NORM = (
     "Replace it by GroupNorm (Hsieh et al. 2020; Feng et al. 2024), as `baffle convert` does."
@@ -67,7 +67,7 @@ def batch_norm(subject: Subject) -> Iterator[Finding]:
             yield _running(name, part)
     for call in subject.calls.seen:
         if call.function == "batch_norm" and call.training:
-            yield _mixing(call.where)
+            yield _mixing(place(call.where))
 
 
 def _mixing(name: str) -> Finding:
@@ -127,7 +127,7 @@ def dropout(subject: Subject) -> Iterator[Finding]:
         if call.function == "dropout" and call.training:
             yield Finding(
                 "error",
-                call.where,
+                place(call.where),
                 "Its forward calls dropout that stays on in eval mode: each evaluation draws "
                 "another mask, and loss differences are noise.",
                 "Pass training=self.training, or use the module nn.Dropout.",
@@ -143,7 +143,7 @@ def activations(subject: Subject) -> Iterator[Finding]:
     """
     for where, function in _activations(subject):
         if function in RELU_LAYERS.values():
-            yield _relu(where, function)
+            yield _relu(place(where), function)
 
 
 def _activations(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -163,7 +163,7 @@ def _relu(where: str, function: str) -> Finding:
     return Finding(
         severity,
         where,
-        f"Its activation is {function}; by forward passes, Hardswish trained better than ReLU.",
+        f"Its activation is {function}; the paper of this method advises Hardswish.",
         "Use Hardswish (Feng et al. 2024); `baffle convert` puts it for ReLU and ReLU6.",
     )
 
@@ -198,7 +198,7 @@ def parametrized(subject: Subject) -> Iterator[Finding]:
         for tensor in _computed(part):
             yield Finding(
                 "note",
-                name,
+                place(name),
                 f"{tensor} is computed from trained originals at each use; probes move the "
                 "originals.",
                 "Nothing; statistics that the computation keeps stand still in eval mode.",
@@ -224,10 +224,14 @@ def compiled(subject: Subject) -> Iterator[Finding]:
         >>> list(compiled(Subject(nn.Linear(2, 2))))
         []
     """
-    for name, _ in subject.parts(torch.jit.ScriptModule):
+    inside: set[nn.Module] = set()
+    for name, part in subject.module.named_modules():
+        if not is_scripted(part) or part in inside:
+            continue
+        inside.update(part.modules())
         yield Finding(
             "warning",
-            name,
+            place(name),
             "It is TorchScript: neither the checks nor the batched pass see inside.",
             "Give the Python module that it was made from.",
         )

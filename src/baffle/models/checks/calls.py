@@ -8,7 +8,7 @@ depend on data; a forward that cannot be read is named, and its parts are read o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
 
-from baffle.models.advice.shelter import arguments, sheltered
+from baffle.models.checks.shelter import arguments, is_scripted, sheltered
 
 FUNCTIONS: Mapping[Callable[..., Any], str] = {
     functional.relu: "relu",
@@ -52,7 +52,7 @@ class Call:
     """A function that a module's own forward calls.
 
     Args:
-        where: dotted name of the module whose forward makes the call.
+        where: dotted name of the module whose forward makes the call; "" for the model itself.
         function: its name in FUNCTIONS.
         training: whether it is called in its training form, although the module is in eval mode.
     """
@@ -193,19 +193,40 @@ def calls_in_trace(module: nn.Module) -> Calls:
 
 
 def _read(module: nn.Module, name: str) -> Calls:
-    tracer = fx.Tracer()
+    if is_scripted(module) or _is_torchs(module):
+        return _joined(_parts(module, name))
     try:
-        graph = tracer.trace(module)
+        graph = fx.Tracer().trace(module)
     except Exception as error:  # the user's code may raise anything at all on a proxy
-        parts = [
-            _read(part, f"{name}.{child}".lstrip("."))
-            for child, part in module.named_children()
-            if not tracer.is_leaf_module(part, child)
-        ]
-        seen = tuple(call for part in parts for call in part.seen)
-        unread = tuple(failure for part in parts for failure in part.unread)
-        return Calls(seen, ((name, one_line(error)), *unread))
-    return Calls(tuple(_calls_of(graph, name)))
+        return _joined((Calls((), ((name, one_line(error)),)), *_parts(module, name)))
+    inner = [
+        part
+        for node in graph.nodes
+        if node.op == "call_module"  # not traced into, though it may hold modules of the user's
+        for part in _parts(module.get_submodule(node.target), _dotted(name, node.target))
+    ]
+    return _joined((Calls(tuple(_calls_of(graph, name))), *inner))
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    """Say whether a forward is torch's own; that of Sequential only calls its parts."""
+    return fx.Tracer().is_leaf_module(module, "")
+
+
+def _parts(module: nn.Module, name: str) -> list[Calls]:
+    if is_scripted(module):
+        return []
+    return [_read(part, _dotted(name, child)) for child, part in module.named_children()]
+
+
+def _joined(found: Iterable[Calls]) -> Calls:
+    listed = list(found)
+    seen = tuple(call for calls in listed for call in calls.seen)
+    return Calls(seen, tuple(failure for calls in listed for failure in calls.unread))
+
+
+def _dotted(*names: str) -> str:
+    return ".".join(filter(None, names))
 
 
 def _calls_of(graph: fx.Graph, root: str) -> Iterator[Call]:
@@ -222,7 +243,7 @@ def _calls_of(graph: fx.Graph, root: str) -> Iterator[Call]:
             training = node.op == "call_function" and in_training_form(
                 node.target, node.args, node.kwargs
             )
-            yield Call(".".join(filter(None, (root, inner))), function, training)
+            yield Call(_dotted(root, inner), function, training)
 
 
 def one_line(error: Exception) -> str:

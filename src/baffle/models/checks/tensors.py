@@ -9,11 +9,14 @@ from collections.abc import Iterable, Iterator
 import torch
 
 from baffle.directions.coordinates import MAX_TENSOR
-from baffle.models.advice.finding import Finding, Subject, is_lazy
+from baffle.models.checks.finding import PARAMETERS, Finding, Severity, Subject, is_lazy
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 LARGE = 2**30
 """Bytes of training state above which a model is called large."""
+
+POOR = 0.01
+"""Expected cosine below which training by probes is warned of."""
 
 STATE_BYTES = 16
 """A trained number's weight, Adam's two moments and the running average, float32 each."""
@@ -58,7 +61,7 @@ def trainable(subject: Subject) -> Iterator[Finding]:
     why = "all parameters are frozen" if subject.parameters else "it has no parameters"
     yield Finding(
         "error",
-        "",
+        PARAMETERS,
         f"Nothing can be trained: {why}.",
         "Set requires_grad on what is to be trained; no gradient is ever computed.",
     )
@@ -80,7 +83,7 @@ def frozen(subject: Subject) -> Iterator[Finding]:
     total = entries + subject.dimension
     yield Finding(
         "note",
-        next(iter(kept)) if len(kept) == 1 else "",
+        "frozen parameters",
         f"{entries:,} of {total:,} parameter entries are frozen: {some(kept)}.",
         "Nothing, if that is meant: fewer trained entries make better estimates; every client "
         "needs the same frozen values.",
@@ -210,12 +213,15 @@ gradient, √(K/(K + d)).']
     if not d:
         return
     cosine = math.sqrt(K / (K + d))
+    severity: Severity = "warning" if cosine < POOR else "note"
     yield Finding(
-        "note",
-        "",
+        severity,
+        PARAMETERS,
         f"{d:,} entries are trained: K = {K:,} directions give an expected cosine of {cosine:.2g} "
         "with the gradient, √(K/(K + d)).",
-        "For a better one, take more directions, a smaller model, or freeze a part of it.",
+        "Nothing; more directions make it better."
+        if cosine >= 10 * POOR
+        else "Take more directions or a smaller model, or freeze all but a part of it.",
     )
 
 
@@ -231,7 +237,7 @@ def footprint(subject: Subject) -> Iterator[Finding]:
     if state >= LARGE:
         yield Finding(
             "warning",
-            "",
+            PARAMETERS,
             f"Its training state takes {gib(state)} on every machine that replays the run: "
             f"{STATE_BYTES} bytes a trained entry, for weights, two moments and the average.",
             "Freeze a part of it, choose a smaller model, or an algorithm without moments.",
@@ -239,7 +245,7 @@ def footprint(subject: Subject) -> Iterator[Finding]:
     if len(subject.tensors) > MAX_TENSOR + 1:
         yield Finding(
             "error",
-            "",
+            PARAMETERS,
             f"It has {len(subject.tensors):,} tensors, and a run has numbers for "
             f"{MAX_TENSOR + 1:,} at most.",
             "Join tensors of the same role into one.",
