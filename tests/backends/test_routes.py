@@ -152,9 +152,9 @@ def test_a_fast_route_that_fails_later_is_replaced():
 
 
 def test_cross_entropy_with_ignored_targets():
-    module = nn.Linear(3, 4)
+    module, x = nn.Linear(3, 4), torch.randn(5, 3)
     y = torch.tensor([0, -100, 3, -100, 1])
-    assert_agrees(module, torch.randn(5, 3), y, some_points(module), functional.cross_entropy)
-    assert_agrees(
-        module, torch.randn(5, 3), y.clamp(min=0), some_points(module), functional.cross_entropy
-    )
+    for targets in (y, y.clamp(min=0), functional.one_hot(y.clamp(min=0), 4).float()):
+        points = some_points(module)
+        probe = assert_agrees(module, x, targets, points, functional.cross_entropy)
+        assert probe.route == "rank_one"

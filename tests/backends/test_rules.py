@@ -12,7 +12,7 @@ from baffle.directions import KINDS
 from tests.backends import modules, strategies
 from tests.backends.helpers import assert_agrees, mean_square, some_points
 
-FAST = settings(max_examples=100, deadline=None)
+FAST = settings(max_examples=60, deadline=None)
 
 
 def _agrees(module, x, signs, chunk, round=1, kind="rank_one"):
@@ -43,7 +43,7 @@ def test_norm(case, signs, chunk):
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     st.one_of(strategies.linear_stacks(), strategies.convolutions(), strategies.normalised()),
     strategies.signs,

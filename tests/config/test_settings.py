@@ -30,7 +30,8 @@ def test_later_words_win_defaults_algorithm_file_options():
 
 
 def test_options_tables_are_replaced_as_a_whole():
-    settings = resolve({"data": {"partition_options": {"rows_per_client": 5}}})
+    file = {"data": {"partition_options": {"alpha": 0.1}}}
+    settings = resolve(file, {"data": {"partition_options": {"rows_per_client": 5}}})
     assert settings.data.partition_options == {"rows_per_client": 5}
 
 

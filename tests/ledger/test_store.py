@@ -210,3 +210,9 @@ def test_errors_of_the_system_become_ours(run, monkeypatch):
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(LedgerFull, match="free some space"):
         Ledger.open(run, write=True)
+
+
+def test_a_log_without_its_database_is_not_brought_back(tmp_path):
+    (tmp_path / "ledger.db-wal").write_bytes(b"left of another run")
+    with pytest.raises(LedgerError, match="left of another run"):
+        Ledger.create(tmp_path, b"genesis")

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 from baffle.config import Settings
 from baffle.drivers.local.calibrate import Trial, calibrate
 from baffle.drivers.local.engine import choose_engine
-from baffle.drivers.local.metrics import Row, Totals
+from baffle.drivers.local.metrics import Row
 from baffle.drivers.local.session import Session, resume, start
 from baffle.drivers.local.task import Task
 from baffle.report import Summary, draw_curves, summarise
@@ -63,13 +63,8 @@ def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hoo
 
 def _add_cost(session: Session, trials: list[Trial]) -> None:
     """Count what the trials cost into the run's totals: they are part of the training."""
-    session.totals = Totals(
-        probes=sum(t.probes for t in trials),
-        example_evaluations=sum(t.example_evaluations for t in trials),
-        seconds=sum(t.seconds for t in trials),
-    )
-    session.federation.traffic.up += sum(t.bytes_up for t in trials)
-    session.federation.traffic.down += sum(t.bytes_down for t in trials)
+    names = ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")
+    session.begin_at({name: sum(getattr(t, name) for t in trials) for name in names})
 
 
 def _train(session: Session, hooks: Hooks) -> Summary:

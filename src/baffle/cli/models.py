@@ -64,7 +64,6 @@ def convert(
         write_state(made, out)
     lines = [f"{c.where}: {c.before} → {c.after}  ({c.why})" for c in changes]
     lines += ["nothing to convert"] if not changes else []
-    lines += ["functions called inside forward, such as F.relu, are not seen: change them by hand"]
     value = {
         "model": model,
         "changes": [dataclasses.asdict(c) for c in changes],

@@ -195,3 +195,13 @@ class Ledger(Reading):
     def _require_writer(self) -> None:
         if self._lock is None:
             raise LedgerError(f"{self._folder} is open for reading; open it with write=True")
+
+
+def _require_no_log(folder: Path) -> None:
+    """Refuse a log without its database: SQLite would bring the old run back from it."""
+    for ending in ("-wal", "-journal"):
+        log = folder / f"{DATABASE}{ending}"
+        if log.exists() and log.stat().st_size:
+            raise LedgerError(
+                f"{log} is left of another run whose database is gone; choose another"
+            )

@@ -210,11 +210,8 @@ def _replace_functions(copied: nn.Module) -> list[Change]:
     for name, part in copied.named_modules():
         for attribute, function in kept_functions(part, FUNCTIONS):
             setattr(part, attribute, functional.hardswish)
-            changes.append(
-                Change(
-                    place(name), f"{attribute} = {function}", f"{attribute} = hardswish", ADVISED
-                )
-            )
+            before, after = f"{attribute} = {function}", f"{attribute} = hardswish"
+            changes.append(Change(place(name), before, after, ADVISED))
         if isinstance(part, nn.TransformerEncoderLayer) and not _is_relu_or_gelu(part.activation):
             part.activation_relu_or_gelu = 0  # else its fast path would go on with ReLU
     return changes

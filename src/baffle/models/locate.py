@@ -161,7 +161,7 @@ def _offered(holder: Any, name: str) -> list[str]:
     """Return up to five names that may have been meant, the nearest first."""
     models = [
         key
-        for key, value in vars(holder).items()
+        for key, value in getattr(holder, "__dict__", {}).items()
         if isinstance(value, nn.Module)
         or (inspect.isclass(value) and issubclass(value, nn.Module))
         or (inspect.isfunction(value) and value.__module__ == getattr(holder, "__name__", ""))

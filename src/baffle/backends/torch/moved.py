@@ -21,7 +21,10 @@ from baffle.directions.factors import Factors, RankOne
 
 @dataclass(frozen=True, eq=False)
 class Low:
-    """scale_p · out_p ⊗ inner_p ⊗ kernel_p: `out` [P, O] holds the scale, [P, I], [P, L]."""
+    """scale_p · out_p ⊗ inner_p ⊗ kernel_p: `out` [P, O] holds the scale, [P, I], [P, L].
+
+    A matrix's kernel is one entry of one.
+    """
 
     out: Tensor
     inner: Tensor
@@ -77,8 +80,6 @@ def delta_of(factors: Factors, scale: NDArray[np.float32], like: Tensor) -> Delt
     inner, kernel = (
         torch.from_numpy(np.ascontiguousarray(z)).to(out) for z in (factors.inner, factors.kernel)
     )
-    if kernel.shape[1] == 1:  # a matrix: its one kernel entry is a sign, which `out` takes
-        out, kernel = out.mul_(kernel), torch.ones_like(kernel)
     return Low(out.to(like.dtype), inner.to(like.dtype), kernel.to(like.dtype))
 
 

@@ -71,16 +71,19 @@ class MetricsLog:
     def __init__(self, folder: Path, upto: int = 0) -> None:
         self.folder = folder
         self.rows = [row for row in read_metrics(folder) if row["round"] <= upto]
-        self._write(self.rows, "w")
+        self._replace()
 
     def add(self, row: Row) -> None:
         """Append a round's row."""
         self.rows.append(row)
-        self._write([row], "a")
+        with (self.folder / FILE).open("a", encoding="utf-8") as file:
+            file.write(_line(row))
 
-    def _write(self, rows: list[Row], mode: str) -> None:
-        with (self.folder / FILE).open(mode, encoding="utf-8") as file:
-            file.writelines(json.dumps(_plain(row)) + "\n" for row in rows)
+    def _replace(self) -> None:
+        """Write all rows anew; a crash meanwhile leaves the old file."""
+        fresh = self.folder / f"{FILE}.new"
+        fresh.write_text("".join(_line(row) for row in self.rows), encoding="utf-8")
+        fresh.replace(self.folder / FILE)
 
     def write_table(self) -> None:
         """Write all rows as CSV."""
@@ -103,6 +106,10 @@ def read_metrics(folder: Path) -> list[Row]:
         except json.JSONDecodeError:
             break
     return rows
+
+
+def _line(row: Row) -> str:
+    return json.dumps(_plain(row)) + "\n"
 
 
 def _plain(row: Row) -> Row:

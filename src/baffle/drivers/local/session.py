@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,7 +36,7 @@ from baffle.protocol import Genesis, Last, Rules, Server
 from baffle.updates import TrainState
 from baffle.updates.state import EMA, WEIGHTS
 
-CONFIG = "config.toml"
+CONFIG, CALIBRATION = "config.toml", "calibration.json"
 OnRound = Callable[[Row], None]
 
 
@@ -80,6 +81,24 @@ class Session:
             on_round(row)
         self.log.write_table()
         return self.state.round >= self.settings.rounds
+
+    def begin_at(self, cost: Mapping[str, float]) -> None:
+        """Begin the totals with what was spent before round 0, and keep it for a resume."""
+        (self.folder / CALIBRATION).write_text(json.dumps(dict(cost)), encoding="utf-8")
+        self._spend(cost)
+
+    def recall_cost(self) -> None:
+        """Begin the totals with what was spent before round 0, if anything was."""
+        path = self.folder / CALIBRATION
+        if path.exists():
+            self._spend(json.loads(path.read_text(encoding="utf-8")))
+
+    def _spend(self, cost: Mapping[str, float]) -> None:
+        self.totals.probes += int(cost["probes"])
+        self.totals.example_evaluations += int(cost["example_evaluations"])
+        self.totals.seconds += cost["seconds"]
+        self.federation.traffic.up += int(cost["bytes_up"])
+        self.federation.traffic.down += int(cost["bytes_down"])
 
     def _row(self, record: RoundRecord) -> Row:
         row = self.count(record)
@@ -244,6 +263,7 @@ def _session(
 def _catch_up(session: Session, ledger: Ledger) -> None:
     """Bring totals and log to where the ledger is: a crash may have cost the log its last rows."""
     federation, log = session.federation, session.log
+    session.recall_cost()
     for _ in range(ledger.first_round - 1):
         federation.traffic.close(0)  # pruned rounds; their bytes are in the log's totals
     known = {row["round"]: row for row in log.rows}

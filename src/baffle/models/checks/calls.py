@@ -132,7 +132,7 @@ class _Watch(TorchFunctionMode):
 
 
 def in_training_form(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
-    """Whether a call has a `training` argument that is true, given or by default.
+    """Whether a call has a `training` argument that is true, given or by default, and an effect.
 
     Example:
         >>> in_training_form(functional.dropout, (torch.zeros(2), 0.5), {})
@@ -143,7 +143,7 @@ def in_training_form(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
     except (TypeError, ValueError):  # a built-in function, which has no such argument
         return False
     bound.apply_defaults()
-    return bound.arguments.get("training") is True
+    return bound.arguments.get("training") is True and bound.arguments.get("p") != 0
 
 
 def kept_functions(
@@ -185,18 +185,29 @@ def calls_in_trace(module: nn.Module) -> Calls:
         ...     def forward(self, x):
         ...         return x.relu() if x.sum() > 0 else x
         >>> [name for name, _ in calls_in_trace(nn.Sequential(Net())).unread]
-        ['', '0']
+        ['0']
     """
     with sheltered(module):
         found = _read(module, "")
     return Calls(tuple(dict.fromkeys(found.seen)), found.unread)
 
 
+class _Tracer(fx.Tracer):
+    """Goes into every forward that is not torch's own, and into Sequential."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return _is_torchs(m) and not isinstance(m, nn.Sequential)
+
+
+def _is_torchs(module: nn.Module) -> bool:
+    return str(getattr(type(module).forward, "__module__", "")).startswith("torch.")
+
+
 def _read(module: nn.Module, name: str) -> Calls:
     if is_scripted(module) or _is_torchs(module):
         return _joined(_parts(module, name))
     try:
-        graph = fx.Tracer().trace(module)
+        graph = _Tracer().trace(module)
     except Exception as error:  # the user's code may raise anything at all on a proxy
         return _joined((Calls((), ((name, one_line(error)),)), *_parts(module, name)))
     inner = [
@@ -206,11 +217,6 @@ def _read(module: nn.Module, name: str) -> Calls:
         for part in _parts(module.get_submodule(node.target), _dotted(name, node.target))
     ]
     return _joined((Calls(tuple(_calls_of(graph, name))), *inner))
-
-
-def _is_torchs(module: nn.Module) -> bool:
-    """Say whether a forward is torch's own; that of Sequential only calls its parts."""
-    return fx.Tracer().is_leaf_module(module, "")
 
 
 def _parts(module: nn.Module, name: str) -> list[Calls]:

@@ -9,15 +9,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 
 def arguments(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """How a module is called with inputs: a tuple is spread, a dict is by name.
+    """How a module is called with copies of inputs: a tuple is spread, a dict is by name.
 
     Example:
         >>> arguments((1, 2)), arguments({"x": 1})
         (((1, 2), {}), ((), {'x': 1}))
     """
+    inputs = pytree.tree_map_only(Tensor, torch.clone, inputs)
     if isinstance(inputs, dict):
         return (), inputs
     return (tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)), {}

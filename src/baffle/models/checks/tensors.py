@@ -210,7 +210,7 @@ def size(subject: Subject) -> Iterator[Finding]:
 gradient, √(K/(K + d)).']
     """
     d, K = subject.dimension, subject.directions
-    if not d:
+    if not d or any(is_lazy(t) for t in subject.tensors.values()):
         return
     cosine = math.sqrt(K / (K + d))
     severity: Severity = "warning" if cosine < POOR else "note"

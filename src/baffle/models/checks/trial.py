@@ -84,7 +84,7 @@ def try_out(module: nn.Module, example: Any) -> Trial:
 
 
 def _outputs(module: nn.Module, inputs: Any) -> list[Tensor]:
-    args, kwargs = arguments(pytree.tree_map_only(Tensor, torch.clone, inputs))
+    args, kwargs = arguments(inputs)
     leaves = pytree.tree_leaves(module(*args, **kwargs))
     return [x.clone() for x in leaves if isinstance(x, Tensor) and not x.is_complex()]
 

@@ -49,24 +49,32 @@ def convolution(
     groups: int = 1,
 ) -> Tensor:
     """Return the convolution at every point; `function` is conv1d, conv2d or conv3d."""
-    name = function.__name__
+    name, matrix = function.__name__, run.moved(weight)
     run.require_folded(name, input)
     if input.dim() != weight.dim():
         raise Unsupported(name, "an input without batch axis")
-    options = {"stride": stride, "padding": padding, "dilation": dilation}
-    geometry = Geometry(function, tuple(weight.shape[2:]), groups, options)
-    matrix, offset, rows = run.moved(weight), run.moved(bias), run.shared(input)
-    x = input if rows is None else rows
-    base = weight if matrix is None else matrix.base
     if matrix is not None and matrix.low is None:
         raise Unsupported(name, "a weight computed from parameters")
-    y = geometry(x, base, None if offset else bias, groups)
-    out = y.view(run.points if rows is None else 1, -1, *y.shape[1:]).unflatten(2, (groups, -1))
-    if matrix is not None and matrix.low is not None:
+    options = {"stride": stride, "padding": padding, "dilation": dilation}
+    geometry = Geometry(function, tuple(weight.shape[2:]), groups, options)
+    base, low = (matrix.base, matrix.low) if matrix else (weight, None)
+    return _at_points(run, geometry, input, base, low, bias)
+
+
+def _at_points(
+    run: Pass, geometry: Geometry, x: Tensor, base: Tensor, low: Low | None, bias: Tensor | None
+) -> Tensor:
+    """Return the convolution with the base weight, corrected at each point."""
+    offset, rows = run.moved(bias), run.shared(x)
+    x = x if rows is None else rows
+    y = geometry(x, base, None if offset else bias, geometry.groups)
+    out = y.view(run.points if rows is None else 1, -1, *y.shape[1:])
+    out = out.unflatten(2, (geometry.groups, -1))
+    if low is not None:
         one_channel = _one_channel if rows is None else _one_channel_shared
-        image = run.split(one_channel(geometry, x, matrix.low)).unsqueeze(3)
+        image = run.split(one_channel(geometry, x, low)).unsqueeze(3)
         add = Tensor.addcmul_ if rows is None else torch.addcmul
-        out = add(out, _by_channel(matrix.low.out, out), image)
+        out = add(out, _by_channel(low.out, out), image)
     elif rows is not None:
         out = out.repeat(run.points, *[1] * (out.dim() - 1))
     if offset is not None:
