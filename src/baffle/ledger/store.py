@@ -61,6 +61,7 @@ class Ledger(Reading):
             undo.callback(lock.release)
             if (folder / DATABASE).exists():
                 raise LedgerError(f"{folder} holds a run already; resume it or choose another")
+            _require_no_log(folder)
             build(folder, genesis)
             sync_folder(folder.absolute().parent)
             ledger = cls._opened(folder, lock)
