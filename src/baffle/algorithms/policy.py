@@ -21,7 +21,7 @@ START_RADIUS_EXPONENT = -9
 START_STEP_EXPONENT = -12
 CROSSOVER = 0.97  # var(even)/mean(odd²) above which a pair beats two one-sided probes
 # What the radius is steered to. Variance alone would allow 1/64, but then a step can reach half of
-# the weights' norm (LeNet on MNIST: 2^-6 · √26,730 = 2.6), where terms of third order, which no pair
+# the weights' norm (LeNet on MNIST: 2^-6 · √26,730 = 2.6), where third-order terms, which no pair
 # measures, bias the odd part; at 1/4096 that part still stands thousands of times above rounding.
 EVEN_SHARE = 1 / 4096
 FLOAT32_NOISE = 2.0**-24
