@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.directions.coordinates import Purpose, Stream
+from baffle.directions.coordinates import Purpose
+from baffle.directions.keyed import Keys, keyed_words
 from baffle.errors import ConfigError
 
 MIN_BITS, MAX_BITS = 1, 24
@@ -59,17 +60,25 @@ class Quantiser:
             derivatives: float64 [K], finite.
             words: one random word a direction.
         """
+        return self.quantise_rows(derivatives[None], words[None])[0]
+
+    def quantise_rows(
+        self, derivatives: NDArray[np.float64], words: NDArray[np.uint32]
+    ) -> list[Quantised]:
+        """Return the same for each of many clients; derivatives and words are [C, K]."""
         x = np.ldexp(derivatives, -self.step_exponent)
-        clipped = np.clip(x, -self.limit, self.limit)
+        values = self._integers(np.clip(x, -self.limit, self.limit), words)
+        clips = np.sum(np.abs(x) > self.limit, axis=1).tolist()
+        energies = np.mean(x**2, axis=1).tolist()
+        return [Quantised(*row) for row in zip(values, clips, energies, strict=True)]
+
+    def _integers(
+        self, clipped: NDArray[np.float64], words: NDArray[np.uint32]
+    ) -> NDArray[np.int64]:
         u = (words + 0.5) * 2.0**-32
-        q = (
-            np.where(2 * u < 1 + clipped, 1, -1)
-            if self.bits == 1
-            else np.floor(clipped + u).clip(max=self.limit)
-        )
-        return Quantised(
-            q.astype(np.int64), int(np.sum(np.abs(x) > self.limit)), float(np.mean(x**2))
-        )
+        if self.bits == 1:
+            return np.where(2 * u < 1 + clipped, 1, -1).astype(np.int64)
+        return np.floor(clipped + u).clip(max=self.limit).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -83,5 +92,11 @@ class Quantised:
 
 def rounding_words(client_key: int, round: int, step: int, count: int) -> NDArray[np.uint32]:
     """Return the words that decide the rounding of `count` directions; a client's own."""
-    words: NDArray[np.uint32] = Stream(client_key, Purpose.ROUNDING, round, step).words(0, count)
-    return words.reshape(count)
+    keys = np.array([client_key], dtype=np.uint64)
+    only: NDArray[np.uint32] = rounding_rows(keys, round, step, count)[0]
+    return only
+
+
+def rounding_rows(keys: Keys, round: int, step: int, count: int) -> NDArray[np.uint32]:
+    """Return the rounding words of many clients; uint32 [C, count]."""
+    return keyed_words(keys, Purpose.ROUNDING, round, step, count)

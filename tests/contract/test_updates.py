@@ -66,25 +66,12 @@ def test_golden_digests(spec):
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda k: f"{k.name}-{getattr(k, 'density', '')}")
 @pytest.mark.parametrize("chunk", [1, 2, 7, 24, 100])
-def test_rebuild_is_the_same_in_any_chunking_and_thread_count(kind, chunk):
-    torch = pytest.importorskip("torch")
+def test_drawn_sums_are_the_same_in_any_chunking(kind, chunk):
     q = np.random.default_rng(0).integers(-(2**40), 2**40, 24)
-    before = torch.get_num_threads()
-    try:
-        for number, tensor in SIGNATURE.trained:
-            whole = rebuild_integers(
-                kind, Place(7, 1), number, tensor, q, weights(), NUMPY, chunk=24
-            )
-            part = rebuild_integers(kind, Place(7, 1), number, tensor, q, weights(), NUMPY, chunk)
-            assert np.array_equal(whole, part)
-            for threads in (1, 2):
-                torch.set_num_threads(threads)
-                other = rebuild_integers(
-                    kind, Place(7, 1), number, tensor, q, weights(), torch_ops(), chunk
-                )
-                assert np.array_equal(whole, other.numpy())
-    finally:
-        torch.set_num_threads(before)
+    for number, tensor in SIGNATURE.trained:
+        whole = rebuild_integers(kind, Place(7, 1), number, tensor, q, weights(), chunk=24)
+        part = rebuild_integers(kind, Place(7, 1), number, tensor, q, weights(), chunk)
+        assert np.array_equal(whole, part)
 
 
 def test_every_kind_is_in_the_battery():

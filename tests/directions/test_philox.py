@@ -37,6 +37,37 @@ def test_a_large_call_is_the_small_calls_joined():
     assert np.array_equal(whole[12_345], philox4x32((12_345, 3, 4, 5), key=9))
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(1, 7), (3, 1), (), (1, 7)],
+        [(3, 1), (1, 7), (3, 1), ()],
+        [(), (), (3, 1), (1, 7)],
+        [(7,), (3, 7), (1, 1), (3, 1)],
+        [(2, 3, 7), (), (7,), (3, 1)],
+        [(), (), (), (5,)],
+        [(1, 40_000), (2, 1), (), ()],
+        [(40_000, 1), (1, 2), (), ()],
+    ],
+)
+def test_broadcast_counters_are_the_single_ones(shapes):
+    rng = np.random.default_rng(0)
+    counter = tuple(rng.integers(0, 2**32, shape, dtype=np.uint64) for shape in shapes)
+    found = philox4x32(counter, key=2**63 + 5)
+    repeated = [np.ravel(w) for w in np.broadcast_arrays(*counter)]
+    assert found.shape == (*np.broadcast_shapes(*shapes), 4)
+    flat = found.reshape(-1, 4)
+    for i in {0, 1, len(flat) // 3, len(flat) - 1}:
+        assert np.array_equal(flat[i], philox4x32(tuple(w[i] for w in repeated), key=2**63 + 5))
+
+
+def test_counters_are_left_as_they_were():
+    counter = tuple(np.arange(5, dtype=np.uint64) + i for i in range(4))
+    kept = [c.copy() for c in counter]
+    philox4x32(counter, key=3)
+    assert all(np.array_equal(c, k) for c, k in zip(counter, kept, strict=True))
+
+
 @given(st.integers(1, 700), st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=4))
 def test_bits_are_a_prefix_whatever_the_count(count, index):
     stream = Stream(5, Purpose.DIRECTION, round=2, step=1, tensor=3)

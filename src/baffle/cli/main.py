@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from baffle.cli import models, runs
+from baffle.cli import bench, models, runs
 from baffle.errors import BaffleError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for command in (*runs.COMMANDS, *models.COMMANDS):
     app.command()(command)
+app.add_typer(bench.app, name="bench")
 
 
 def main(args: list[str] | None = None) -> Any:

@@ -137,6 +137,11 @@ class EngineSettings(Section):
         0, ge=0, description="directions in one pass; 0: measured, then written here"
     )
     threads: int = Field(0, ge=0, description="threads of a pass; 0: measured, then written here")
+    clients: int = Field(
+        0,
+        ge=0,
+        description="clients in one pass; 1: one after another; 0: chosen if chunk or threads is",
+    )
 
 
 class OutputSettings(Section):

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     FAULT = 4
     ROUNDING = 5
     BATCH = 6
+    FORWARD = 7
 
 
 MAX_INDEX = MAX_ROUND = MAX_BLOCK = 2**32 - 1
@@ -38,7 +39,8 @@ MAX_TENSOR = 2**16 - 1
 MAX_KEY = 2**64 - 1
 
 
-def _check(name: str, value: int, limit: int) -> None:
+def check_place(name: str, value: int, limit: int) -> None:
+    """Raise BoundError unless a coordinate lies in 0 to `limit`."""
     if not 0 <= value <= limit:
         raise BoundError(f"{name} must lie in 0 to {limit} (its place in the counter), got {value}")
 
@@ -67,15 +69,19 @@ class Stream:
     tensor: int = 0
 
     def __post_init__(self) -> None:
-        _check("key", self.key, MAX_KEY)
-        _check("round", self.round, MAX_ROUND)
-        _check("local step", self.step, MAX_STEP)
-        _check("tensor", self.tensor, MAX_TENSOR)
+        check_place("key", self.key, MAX_KEY)
+        check_place("round", self.round, MAX_ROUND)
+        check_place("local step", self.step, MAX_STEP)
+        check_place("tensor", self.tensor, MAX_TENSOR)
+
+    @property
+    def top(self) -> int:
+        """Word 3 of the counter."""
+        return (int(self.purpose) << 28) | (self.step << 16) | self.tensor
 
     def blocks(self, index: ArrayLike, block: ArrayLike) -> NDArray[np.uint32]:
         """Return the four words at each (index, block), broadcast; shape [..., 4]."""
-        top = (int(self.purpose) << 28) | (self.step << 16) | self.tensor
-        return philox4x32((block, index, self.round, top), self.key)
+        return philox4x32((block, index, self.round, self.top), self.key)
 
     def words(self, index: ArrayLike, count: int) -> NDArray[np.uint32]:
         """Return the first `count` words of each index's stream; shape [len(index), count]."""
@@ -89,6 +95,6 @@ class Stream:
 
         Bit j is bit j mod 32, lowest first, of word j div 32.
         """
-        _check("number of blocks", -(-count // BITS_PER_BLOCK) - 1 if count else 0, MAX_BLOCK)
+        check_place("number of blocks", -(-count // BITS_PER_BLOCK) - 1 if count else 0, MAX_BLOCK)
         words = self.words(index, -(-count // 32)).astype("<u4")
         return np.unpackbits(words.view(np.uint8), axis=1, count=count, bitorder="little")

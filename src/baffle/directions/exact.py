@@ -24,7 +24,25 @@ Integers = NDArray[np.int64]
 
 def bound(coefficients: Integers, peak: int) -> int:
     """Return sum |coefficient| · peak as a Python integer: what no partial sum can pass."""
+    largest = largest_of(coefficients)
+    if largest * len(coefficients) < INT64_EXACT:
+        return int(np.abs(coefficients).sum()) * peak
     return sum(abs(int(c)) for c in coefficients) * peak
+
+
+def largest_of(coefficients: Integers) -> int:
+    """Return the largest |coefficient| as a Python integer, 0 of none."""
+    return max(int(coefficients.max()), -int(coefficients.min())) if coefficients.size else 0
+
+
+def require_below(limit: int, terms: int, peak: int) -> None:
+    """Raise BoundError unless a sum of so many terms that can reach `limit` fits into 64 bits."""
+    if limit >= INT64_EXACT:
+        raise BoundError(
+            f"a sum of {terms} terms could reach {limit} = sum of |coefficients| × "
+            f"{peak}, not below 2^63 = {INT64_EXACT}; use fewer bits, clients, directions or "
+            "smaller weights"
+        )
 
 
 def float_for(limit: int) -> type[np.floating] | None:
@@ -49,12 +67,7 @@ def limbs(coefficients: Integers, peak: int) -> Iterator[tuple[int, NDArray[np.f
         BoundError: the sum could reach 2^63; the message shows the arithmetic.
     """
     limit = bound(coefficients, peak)
-    if limit >= INT64_EXACT:
-        raise BoundError(
-            f"a sum of {len(coefficients)} terms could reach {limit} = sum of |coefficients| × "
-            f"{peak}, not below 2^63 = {INT64_EXACT}; use fewer bits, clients, directions or "
-            "smaller weights"
-        )
+    require_below(limit, len(coefficients), peak)
     dtype = float_for(limit)
     if dtype is not None:
         yield 1, coefficients.astype(dtype)

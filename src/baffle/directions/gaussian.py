@@ -16,18 +16,20 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baffle.directions.coordinates import Stream
+from baffle.directions.exact import FLOAT64_EXACT, Integers, limbs
 from baffle.directions.factors import Dense
 from baffle.directions.kind import Indices, Weights
 from baffle.directions.signature import ModelSignature, TensorSpec
 from baffle.errors import ProtocolError
 
 _CELLS = 2**15
+_LOOKED_UP = 2**17  # entries at once: 2 MB of indices and entries
 TABLE_SHA256 = "8cbdab857d380e7e60b7b1cb1b278ff6bc248f9d124cd4b89d32f367c155c9da"
 
 
@@ -58,10 +60,50 @@ def moments() -> tuple[float, float]:
     return variance, float(np.mean(z**4)) / variance**2
 
 
+@cache
+def signed_table() -> NDArray[np.int16]:
+    """Return the entry of each of the 65,536 halfwords."""
+    return np.concatenate((magnitude_table(), -magnitude_table()))
+
+
 def _values(halfwords: NDArray[np.uint16]) -> NDArray[np.int16]:
-    magnitude = magnitude_table()[halfwords & 0x7FFF]
-    signed: NDArray[np.int16] = np.where(halfwords & 0x8000, -magnitude, magnitude).astype(np.int16)
-    return signed
+    return signed_table().take(halfwords)
+
+
+class GaussianTotals:
+    """Sums of Gaussian directions over a stretch of at most `capacity` packed words.
+
+    Args:
+        capacity: in words.
+        limit: what no sum can pass; below 2^63.
+    """
+
+    def __init__(self, capacity: int, limit: int) -> None:
+        wide = np.float64 if limit < FLOAT64_EXACT else np.int64
+        self._sums: NDArray[Any] = np.empty(2 * capacity, dtype=wide)
+        self._size = 0
+        self._table = signed_table().astype(np.float64)
+
+    def begin(self, words: int) -> None:
+        """Forget the sums and begin a stretch of this many words."""
+        self._size = 2 * words
+        self._sums[: self._size] = 0
+
+    def add(self, words: NDArray[np.uint32], coefficients: Integers) -> None:
+        """Add coefficients[k] times direction k, whose words are row k of words [n, W]."""
+        halfwords = words.astype("<u4", copy=False).view("<u2")
+        width = max(1, _LOOKED_UP // len(coefficients))
+        parts = list(limbs(coefficients, Gaussian.peak))
+        for start in range(0, self._size, width):
+            part = slice(start, min(start + width, self._size))
+            entries = self._table.take(halfwords[:, part].astype(np.intp), mode="wrap")
+            for shift, limb in parts:
+                found = (limb.astype(np.float64) @ entries).astype(self._sums.dtype)
+                self._sums[part] += found * shift
+
+    def rounded(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the sums of entries start to stop, each rounded once to float32."""
+        return self._sums[start:stop].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -72,6 +114,7 @@ class Gaussian:
     code: ClassVar[int] = 2
     unit_exponent: ClassVar[int] = -12
     peak: ClassVar[int] = 17_715
+    entry_bits: ClassVar[int] = 16
 
     def draw(
         self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
@@ -98,3 +141,13 @@ class Gaussian:
     def dimension(self, signature: ModelSignature, weights: Weights | None) -> int:
         """Every trained entry."""
         return signature.dimension
+
+    def totals(self, words: int, limit: int) -> GaussianTotals:
+        """Return room for sums by the table."""
+        return GaussianTotals(words, limit)
+
+    def kept(
+        self, number: int, tensor: TensorSpec, start: int, stop: int, weights: Weights | None
+    ) -> None:
+        """Every entry moves."""
+        return

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baffle.directions.coordinates import Purpose, Stream
+from baffle.directions.exact import Integers
 from baffle.directions.factors import Factors
 from baffle.directions.signature import ModelSignature, TensorSpec
 
@@ -57,6 +58,43 @@ class Kind(Protocol):
         ...
 
 
+class Totals(Protocol):
+    """Exact sums over a stretch of packed words of many directions."""
+
+    def begin(self, words: int) -> None:
+        """Forget the sums and begin a stretch of this many words."""
+        ...
+
+    def add(self, words: NDArray[np.uint32], coefficients: Integers) -> None:
+        """Add coefficients[k] times direction k, whose words are row k of words [n, W]."""
+        ...
+
+    def rounded(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Return the sums of entries start to stop, each rounded once to float32."""
+        ...
+
+
+@runtime_checkable
+class PackedKind(Protocol):
+    """A dense kind that is summed from its packed bits, without drawing its entries.
+
+    Attributes:
+        entry_bits: entry j is a function of so many bits of the stream, at j times as many.
+    """
+
+    entry_bits: ClassVar[int]
+
+    def totals(self, words: int, limit: int) -> Totals:
+        """Return room for sums over at most so many words, none of which can pass `limit`."""
+        ...
+
+    def kept(
+        self, number: int, tensor: TensorSpec, start: int, stop: int, weights: Weights | None
+    ) -> NDArray[np.bool_] | None:
+        """Return which of entries start to stop are not zero throughout; None for all."""
+        ...
+
+
 @dataclass(frozen=True)
 class Place:
     """The coordinates that all directions of one local step share."""
@@ -79,4 +117,6 @@ def single_bits(stream: Stream, index: int, positions: NDArray[np.int64]) -> NDA
 
 def signs(bits: NDArray[np.uint8]) -> NDArray[np.int8]:
     """Map bit 0 to +1 and bit 1 to -1."""
-    return (1 - 2 * bits.astype(np.int8)).astype(np.int8)
+    found = np.multiply(bits.view(np.int8), np.int8(-2))
+    found += np.int8(1)
+    return found

@@ -20,6 +20,7 @@ from baffle.directions.factors import Dense
 from baffle.directions.kind import Indices, Weights
 from baffle.directions.rademacher import Rademacher
 from baffle.directions.signature import ModelSignature, TensorSpec
+from baffle.directions.tables import SignTotals
 from baffle.errors import ConfigError, ModelError
 
 _DENSE = Rademacher()
@@ -42,6 +43,7 @@ class Masked:
     code: ClassVar[int] = 3
     unit_exponent: ClassVar[int] = 0
     peak: ClassVar[int] = 1
+    entry_bits: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         if not 0 < round(self.density * DENSITY_STEPS) <= DENSITY_STEPS:
@@ -92,6 +94,16 @@ class Masked:
         """Return single entries by flat index."""
         keep = self._mask_at(stream.tensor, tensor, flat, weights)
         return _DENSE.entries(stream, direction, tensor, flat, weights) * keep
+
+    def totals(self, words: int, limit: int) -> SignTotals:
+        """Return room for the sums of the ±1 directions before they are masked."""
+        return SignTotals(words, limit)
+
+    def kept(
+        self, number: int, tensor: TensorSpec, start: int, stop: int, weights: Weights | None
+    ) -> NDArray[np.bool_]:
+        """Return which entries move: the mask is the same in every direction of a round."""
+        return self._mask_at(number, tensor, np.arange(start, stop, dtype=np.int64), weights)
 
     def dimension(self, signature: ModelSignature, weights: Weights | None) -> int:
         """Number of entries that move now."""

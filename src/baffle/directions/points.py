@@ -61,9 +61,13 @@ class Points:
     def scales(self, signature: ModelSignature) -> dict[str, NDArray[np.float32]]:
         """Return sign_p · 2^(radius + unit exponent) by tensor name; float32 [P], exact."""
         return {
-            tensor.name: np.ldexp(self.signs.astype(np.float32), exponent + self.kind.unit_exponent)
+            tensor.name: self.scale(exponent)
             for (_, tensor), exponent in zip(signature.trained, self.radius_exponents, strict=True)
         }
+
+    def scale(self, exponent: int) -> NDArray[np.float32]:
+        """Return sign_p · 2^(exponent + unit exponent), for a radius exponent; float32 [P]."""
+        return np.ldexp(self.signs.astype(np.float32), exponent + self.kind.unit_exponent)
 
 
 class Probe(Protocol):

@@ -12,6 +12,7 @@ from baffle.directions.coordinates import Stream
 from baffle.directions.factors import Dense
 from baffle.directions.kind import Indices, Weights, signs, single_bits
 from baffle.directions.signature import ModelSignature, TensorSpec
+from baffle.directions.tables import SignTotals
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Rademacher:
     code: ClassVar[int] = 1
     unit_exponent: ClassVar[int] = 0
     peak: ClassVar[int] = 1
+    entry_bits: ClassVar[int] = 1
 
     def draw(
         self, stream: Stream, directions: Indices, tensor: TensorSpec, weights: Weights | None
@@ -44,3 +46,13 @@ class Rademacher:
     def dimension(self, signature: ModelSignature, weights: Weights | None) -> int:
         """Every trained entry."""
         return signature.dimension
+
+    def totals(self, words: int, limit: int) -> SignTotals:
+        """Return room for sums by tables."""
+        return SignTotals(words, limit)
+
+    def kept(
+        self, number: int, tensor: TensorSpec, start: int, stop: int, weights: Weights | None
+    ) -> None:
+        """Every entry moves."""
+        return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from baffle.aggregation import require_exact
 from baffle.algorithms import AutoPolicy
@@ -117,5 +118,18 @@ def genesis(settings: Settings, signature: ModelSignature, initial: bytes) -> Ge
         signature,
         update_spec(settings),
         initial,
-        settings.model_dump(mode="json"),
+        _stated(settings),
     )
+
+
+def _stated(settings: Settings) -> dict[str, Any]:
+    """Return the settings as a genesis states them.
+
+    It says nothing of clients in one pass where that is one. So were runs before there was a
+    choice, and their genesis, from which the run's number and the clients' keys come, stays as it
+    was.
+    """
+    stated = settings.model_dump(mode="json")
+    if settings.engine.clients <= 1:
+        del stated["engine"]["clients"]
+    return stated

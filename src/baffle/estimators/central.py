@@ -38,7 +38,7 @@ class Central:
     ) -> Derivatives:
         """Return half differences over the radius; a pair with a non-finite loss is left out."""
         odd, odd_energy, even_energy = pair_derivatives(
-            losses[:num_directions], losses[num_directions:], radius
+            losses[..., :num_directions], losses[..., num_directions:], radius
         )
         values, finite = finite_or_zero(odd)
         return Derivatives(values, finite, mean_finite(losses), odd_energy, even_energy)

@@ -6,7 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from baffle.estimators.base import Derivatives, Layout, Losses, finite_or_zero, mean_finite, numbers
+from baffle.estimators.base import (
+    Derivatives,
+    Layout,
+    Losses,
+    finite_or_zero,
+    mean_finite,
+    no_figure,
+    numbers,
+)
 
 
 class Forward:
@@ -29,5 +37,6 @@ class Forward:
     ) -> Derivatives:
         """Return differences against the base; all left out if the base is not finite."""
         with np.errstate(invalid="ignore", over="ignore"):
-            values, finite = finite_or_zero((losses[1:] - losses[0]) / radius)
-        return Derivatives(values, finite, mean_finite(losses[:1]))
+            values, finite = finite_or_zero((losses[..., 1:] - losses[..., :1]) / radius)
+        none = no_figure(losses)
+        return Derivatives(values, finite, mean_finite(losses[..., :1]), none, none)

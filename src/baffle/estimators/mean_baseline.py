@@ -12,8 +12,10 @@ from baffle.estimators.base import (
     Layout,
     Losses,
     finite_or_zero,
+    mean,
     mean_finite,
     numbers,
+    over_kept,
     pair_derivatives,
 )
 
@@ -44,19 +46,17 @@ class MeanBaseline:
     ) -> Derivatives:
         """Return central differences for the pairs, leave-one-out differences for the rest."""
         odd, odd_energy, even_energy = pair_derivatives(
-            losses[:pairs], losses[num_directions:], radius
+            losses[..., :pairs], losses[..., num_directions:], radius
         )
-        values, finite = finite_or_zero(
-            np.r_[odd, leave_one_out(losses[pairs:num_directions]) / radius]
-        )
+        single = leave_one_out(losses[..., pairs:num_directions]) / radius
+        values, finite = finite_or_zero(np.concatenate((odd, single), axis=-1))
         return Derivatives(values, finite, mean_finite(losses), odd_energy, even_energy)
 
 
 def leave_one_out(losses: Losses) -> Losses:
     """Return l_k minus the mean of the other finite losses; nan where that is undefined."""
     finite = np.isfinite(losses)
-    count = int(finite.sum())
-    if count < 2:
-        return np.full(len(losses), np.nan)
-    mean = losses[finite].mean()
-    return np.where(finite, losses - mean, np.nan) * (count / (count - 1))
+    count = finite.sum(axis=-1, keepdims=True)
+    centre = np.asarray(over_kept(mean, losses, finite))[..., None]
+    differences = np.where(finite & (count > 1), losses - centre, np.nan)
+    return np.asarray(differences * (count / np.maximum(count - 1, 1)))

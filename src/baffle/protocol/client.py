@@ -7,28 +7,30 @@ rounding are functions of (its secret, the run, the round), and of nothing that 
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from baffle.directions import Place, Points, Probe
-from baffle.directions.coordinates import Purpose, Stream
-from baffle.directions.subset import draw_subset
-from baffle.errors import DataError, ProbeError, Refused
-from baffle.estimators import Derivatives
+from baffle.directions import Probe
+from baffle.errors import DataError, Refused
 from baffle.protocol.advance import Rules
-from baffle.protocol.codec import RUN_PREFIX, decode_plan, encode_report
-from baffle.protocol.messages import ENERGY_EXPONENT, LOSS_EXPONENT, Plan, Report
-from baffle.quantisation import Quantised, rounding_words
+from baffle.protocol.codec import decode_plan, encode_report
+from baffle.protocol.messages import Plan
+from baffle.protocol.steps import (
+    Taken,
+    draw_batches,
+    points_of,
+    report_of,
+    require_losses,
+    take,
+)
+from baffle.quantisation import Quantised
 from baffle.updates import TrainState
 from baffle.updates.ops import f32
 from baffle.updates.rebuild import Sums, estimate
 from baffle.updates.state import Slot
-
-MAX_LOSS = 2**31 - 1
-MAX_ENERGY = 2**48 - 1
 
 
 def client_key(secret: bytes, run: bytes) -> int:
@@ -61,6 +63,11 @@ class Client:
     probe: Probe
     examples: int
 
+    @cached_property
+    def key(self) -> int:
+        """Its own Philox key of this run, for what only it may know."""
+        return client_key(self.secret, self.run)
+
     def __post_init__(self) -> None:
         if self.examples < 1:
             raise DataError(
@@ -81,21 +88,29 @@ class Client:
             ProbeError: the backend returned something other than one loss a point.
         """
         plan = decode_plan(plan_bytes)
-        self._check(plan, state, digest)
-        key = client_key(self.secret, self.run)
+        self.check(plan, state, digest)
         weights: Slot = state.weights
-        parts, losses = [], []
+        steps: list[Taken] = []
         for step in range(plan.num_local_steps):
-            derivatives = self._probe(plan, step, key, weights)
-            words = rounding_words(key, plan.round, step, plan.num_directions)
-            quantised = plan.quantiser.quantise(derivatives.values, words)
-            parts.append(quantised)
-            losses.append(derivatives)
+            steps.append(self._step(plan, step, weights))
             if step + 1 < plan.num_local_steps:
-                weights = self._move(plan, step, quantised, weights)
-        return encode_report(self._report(plan, parts, losses), plan.bits)
+                weights = self._move(plan, step, steps[-1].quantised, weights)
+        return self.report(plan, steps)
 
-    def _check(self, plan: Plan, state: TrainState, digest: bytes) -> None:
+    def _step(self, plan: Plan, step: int, weights: Slot) -> Taken:
+        keys, examples = np.array([self.key], dtype=np.uint64), np.array([self.examples])
+        points = points_of(plan, self.rules.signature, step)
+        batch = draw_batches(plan, step, keys, examples)[0]
+        losses = np.asarray(self.probe(weights, points, batch))
+        require_losses(losses, (len(points),), f"client {self.number}")
+        return take(plan, step, keys, losses[None])[0]
+
+    def report(self, plan: Plan, steps: Sequence[Taken]) -> bytes:
+        """Return the report on what came of each local step."""
+        return encode_report(report_of(plan, self.number, self.examples, steps), plan.bits)
+
+    def check(self, plan: Plan, state: TrainState, digest: bytes) -> None:
+        """Raise Refused unless the plan is for this run, this round and these weights."""
         if plan.run != self.run:
             raise Refused(
                 "run",
@@ -121,25 +136,6 @@ class Client:
                 f"{digest.hex()[:16]}…, the server's {plan.digest.hex()[:16]}…: take a snapshot",
             )
 
-    def _probe(self, plan: Plan, step: int, key: int, weights: Slot) -> Derivatives:
-        layout = plan.estimator.layout(plan.num_directions, plan.pairs)
-        exponents = tuple(
-            plan.radius_exponent + s for s in plan.tensor_scales(self.rules.signature)
-        )
-        place = Place(plan.key, plan.round, step)
-        points = Points(place, plan.kind, exponents, layout.directions, layout.signs)
-        losses = np.asarray(self.probe(weights, points, self._batch(plan, step, key)))
-        if losses.shape != (len(points),) or losses.dtype != np.float64:
-            raise ProbeError(
-                f"client {self.number}: expected {len(points)} float64 losses, "
-                f"got {losses.dtype} {losses.shape}"
-            )
-        return plan.estimator.derivatives(losses, plan.num_directions, plan.pairs, plan.radius)
-
-    def _batch(self, plan: Plan, step: int, key: int) -> NDArray[np.int64]:
-        size = min(plan.batch or self.examples, self.examples)
-        return draw_subset(Stream(key, Purpose.BATCH, plan.round, step), self.examples, size)
-
     def _move(self, plan: Plan, step: int, quantised: Quantised, weights: Slot) -> Slot:
         """Take a local step by the client's own integers, as the server will add them up."""
         rules = self.rules
@@ -152,31 +148,3 @@ class Client:
         )
         factor = f32(plan.local_factor)
         return {name: w - own[name] * factor for name, w in weights.items()}
-
-    def _report(self, plan: Plan, parts: list[Quantised], losses: list[Derivatives]) -> Report:
-        steps = len(parts)
-        finite = [d.loss for d in losses if math.isfinite(d.loss)]
-        in_steps = 2.0 ** (-2 * plan.step_exponent)
-        return Report(
-            run=self.run[:RUN_PREFIX],
-            round=plan.round,
-            client=self.number,
-            values=np.concatenate([p.values for p in parts]),
-            weight=plan.weight_for(self.examples),
-            loss=_fixed(sum(finite) / len(finite) if finite else 0.0, LOSS_EXPONENT, MAX_LOSS),
-            clips=sum(p.clips for p in parts),
-            nonfinite=sum(int(np.sum(~d.finite)) for d in losses),
-            energy=_fixed(sum(p.energy for p in parts) / steps, ENERGY_EXPONENT, MAX_ENERGY),
-            odd=_fixed(sum(d.odd for d in losses) / steps * in_steps, ENERGY_EXPONENT, MAX_ENERGY),
-            even=_fixed(
-                sum(d.even for d in losses) / steps * in_steps, ENERGY_EXPONENT, MAX_ENERGY
-            ),
-        )
-
-
-def _fixed(value: float, exponent: int, limit: int) -> int:
-    """Return a number as an integer in units of 2^exponent, saturating at ±limit."""
-    scaled = (
-        math.ldexp(value, -exponent) if abs(value) < 2.0**200 else math.copysign(math.inf, value)
-    )
-    return round(max(-float(limit), min(float(limit), scaled)))

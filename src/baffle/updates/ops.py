@@ -13,15 +13,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.directions.factors import Factors
+from baffle.updates.products import NumpyProducts, Products
 from baffle.updates.state import Array
 
 
 class Ops(Protocol):
     """An array library in which float32 arithmetic is IEEE and elementwise."""
 
+    @property
+    def products(self) -> Products:
+        """The library's exact matrix products."""
+        ...
+
     def asarray(self, values: NDArray[np.float32]) -> Array:
         """Return float32 values as an array of this library."""
+        ...
+
+    def adopt(self, values: Array) -> Array:
+        """Return float32 values, NumPy's or of `products`, that nobody else holds."""
         ...
 
     def zeros_like(self, array: Array) -> Array:
@@ -32,14 +41,6 @@ class Ops(Protocol):
         """Return the correctly rounded square root."""
         ...
 
-    def weighted_sum(self, factors: Factors, coefficients: NDArray[np.int64]) -> Any:
-        """Return sum_k coefficients[k] · z_k as exact 64-bit integers."""
-        ...
-
-    def to_float32(self, integers: Any) -> Array:
-        """Return 64-bit integers rounded once to float32."""
-        ...
-
     def to_float64(self, array: Array) -> Any:
         """Return a float32 array widened to float64."""
         ...
@@ -48,9 +49,16 @@ class Ops(Protocol):
 class NumpyOps:
     """NumPy on the CPU."""
 
+    def __init__(self) -> None:
+        self.products = NumpyProducts()
+
     def asarray(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a float32 copy."""
         return np.array(values, dtype=np.float32)
+
+    def adopt(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return them as they are."""
+        return values
 
     def zeros_like(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return zeros of the same shape."""
@@ -59,14 +67,6 @@ class NumpyOps:
     def sqrt(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the correctly rounded square root."""
         return np.asarray(np.sqrt(array))
-
-    def weighted_sum(self, factors: Factors, coefficients: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return sum_k coefficients[k] · z_k as exact int64."""
-        return factors.weighted_sum(coefficients)
-
-    def to_float32(self, integers: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return int64 rounded once to float32."""
-        return integers.astype(np.float32)
 
     def to_float64(self, array: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return a float32 array widened to float64."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from baffle.directions import Kind, ModelSignature, Place, TensorSpec
-from baffle.directions.kind import Weights
-from baffle.updates.ops import Ops, f32
+from baffle.directions.exact import Integers
+from baffle.directions.kind import PackedKind, Weights
+from baffle.directions.rank_one import RankOneKind
+from baffle.updates.by_product import sum_by_products
+from baffle.updates.by_table import sum_by_tables
+from baffle.updates.ops import NUMPY, Ops, f32
+from baffle.updates.pages import Pages, places_of
+from baffle.updates.rows import Rows
 from baffle.updates.state import Slot
 
 CHUNK_BYTES = 1 << 26
@@ -60,38 +66,28 @@ def rebuild_integers(
     place: Place,
     number: int,
     tensor: TensorSpec,
-    coefficients: NDArray[np.int64],
+    coefficients: Integers,
     weights: Weights | None,
-    ops: Ops,
     chunk: int = 0,
-) -> NDArray[np.int64]:
-    """Return sum_k coefficients[k] · z_k of one tensor; the same for every chunk.
+) -> Integers:
+    """Return sum_k coefficients[k] · z_k of one tensor from drawn directions: the plain way.
+
+    `estimate` takes it for kinds that it knows no faster way for.
 
     Args:
         kind, place, number, tensor: which directions.
         coefficients: int64 [K].
         weights: for kinds whose entries depend on them.
-        ops: array library.
-        chunk: directions drawn at once; 0 bounds the factors' memory to 64 MiB.
-
-    Returns:
-        64-bit integers of the tensor's shape (the library's own array).
+        chunk: directions drawn at once, which changes nothing but memory; 0 for at most 64 MiB
+            (but one direction).
     """
     stream = place.stream(number)
-    chunk = chunk or max(1, CHUNK_BYTES // (8 * max(1, _drawn_entries(kind, tensor))))
-    total = None
+    chunk = chunk or max(1, CHUNK_BYTES // (16 * max(1, tensor.size)))
+    total = np.zeros(tensor.shape, dtype=np.int64)
     for start in range(0, len(coefficients), chunk):
         part = np.arange(start, min(start + chunk, len(coefficients)), dtype=np.uint32)
-        summed = ops.weighted_sum(kind.draw(stream, part, tensor, weights), coefficients[part])
-        total = summed if total is None else total + summed
-    return total  # type: ignore[return-value]
-
-
-def _drawn_entries(kind: Kind, tensor: TensorSpec) -> int:
-    """Numbers held for one direction of a tensor while it is summed."""
-    if kind.name == "rank_one" and len(tensor.shape) >= 2:
-        return tensor.shape[0] + tensor.size // tensor.shape[0]
-    return tensor.size
+        total += kind.draw(stream, part, tensor, weights).weighted_sum(coefficients[part])
+    return total
 
 
 def estimate(
@@ -114,18 +110,47 @@ def estimate(
         ops: array library.
 
     Returns:
-        float32 arrays; unbiased for the sum over local steps of the gradient as radius → 0. Cost:
-        one matrix product of O × K × I a matrix.
+        float32 arrays, views of one; unbiased for the sum over local steps of the gradient as
+        radius → 0. The sums are exact and rounded once to float32, then scaled. Cost: for
+        rank-one kinds one matrix product of O × K × I a matrix. Temporary memory: some 64 MiB
+        whatever K and the model's size (and one tensor's sums for kinds that are drawn).
+
+    Raises:
+        BoundError: a sum could reach 2^63.
     """
-    factor = sums.factor()
-    result = {}
-    for (number, tensor), scale in zip(signature.trained, sums.scale_exponents, strict=True):
-        total = None
-        for h, row in enumerate(sums.values):
-            place = Place(key, round, steps + h)
-            part = rebuild_integers(kind, place, number, tensor, row, weights, ops)
-            total = part if total is None else total + part
-        result[tensor.name] = ops.to_float32(total) * f32(
-            math.ldexp(factor, kind.unit_exponent - scale)
+    place, factor = Place(key, round, steps), sums.factor()
+    scales = {
+        tensor.name: f32(math.ldexp(factor, kind.unit_exponent - scale))
+        for (_, tensor), scale in zip(signature.trained, sums.scale_exponents, strict=True)
+    }
+    rows = Rows.of(place, sums.values)
+    products = ops.products if isinstance(kind, RankOneKind) else NUMPY.products
+    pages = Pages(products.empty((signature.dimension,)), places_of(signature), scales)
+    if not len(rows):
+        pages.entries[...] = 0.0
+    elif isinstance(kind, RankOneKind):
+        sum_by_products(signature, rows, pages, products)
+    elif isinstance(kind, PackedKind):
+        sum_by_tables(kind, kind.peak, signature, rows, pages, weights)
+    else:
+        _sum_by_drawing(kind, signature, place, sums.values, pages, weights)
+    return pages.shaped(signature, ops.adopt(pages.entries))
+
+
+def _sum_by_drawing(
+    kind: Kind,
+    signature: ModelSignature,
+    place: Place,
+    values: Integers,
+    pages: Pages,
+    weights: Weights | None,
+) -> None:
+    for number, tensor in signature.trained:
+        total = np.zeros(tensor.shape, dtype=np.int64)
+        for h, row in enumerate(values):
+            at = replace(place, step=place.step + h)
+            total += rebuild_integers(kind, at, number, tensor, row, weights)
+        flat = pages.flat(tensor.name)
+        np.multiply(
+            total.reshape(-1).astype(np.float32), np.float32(pages.scales[tensor.name]), out=flat
         )
-    return result

@@ -25,7 +25,8 @@ class TrainState:
 
     Args:
         round: number of rounds that made it, abandoned ones included.
-        slots: by slot ("weights", "ema", "adam.first", …) and tensor name, float32 arrays.
+        slots: by slot ("weights", "ema", "adam.first", …) and tensor name, float32 arrays; those
+            of NumPy become read-only.
         updates: number of rounds that changed the weights; bias corrections count these.
 
     Example:
@@ -36,6 +37,13 @@ class TrainState:
     round: int
     slots: Mapping[str, Slot]
     updates: int = 0
+
+    def __post_init__(self) -> None:
+        """Make NumPy arrays read-only: who loaded a state need not load it again."""
+        for arrays in self.slots.values():
+            for array in arrays.values():
+                if isinstance(array, np.ndarray):
+                    array.flags.writeable = False
 
     @property
     def weights(self) -> Slot:

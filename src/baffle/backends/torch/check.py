@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from baffle.backends.torch.adapter import trained_parameters
 from baffle.backends.torch.losses import HALVES
 from baffle.backends.torch.routes import Route, Subject, Task, outputs_and_losses
 
@@ -40,7 +39,7 @@ def check_tasks(subject: Subject, task: Task, count: int) -> Iterator[Task]:
     signs = np.where(np.arange(count) % 2, -1, 1).astype(np.int8)
     signs[-1] = 0
     near = replace(task.points, directions=np.arange(count, dtype=np.uint32), signs=signs)
-    parameters = trained_parameters(subject.module)
+    parameters = subject.parameters
     far = [_far(parameters[t.name]) for _, t in subject.signature.trained]
     exponents = tuple(max(e, f) for e, f in zip(near.radius_exponents, far, strict=True))
     for points in (replace(near, radius_exponents=exponents), near):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 ACTIVATION_BYTES = 2**24
 DENSE_BYTES = 2**28
-DRAWN_ENTRIES = 2**22  # of the directions' factors, held while their points are evaluated
+DRAWN_ENTRIES = 2**20  # of the directions' factors, held while their points are evaluated
 
 
 def batched_chunk(peak_bytes: int) -> int:
@@ -25,5 +25,5 @@ def mapped_chunk(model_bytes: int, peak_bytes: int) -> int:
 
 
 def drawn_points(chunk: int, entries: int) -> int:
-    """Return how many points' factors to draw at once: whole chunks of at most 2^22 entries."""
+    """Return how many points' factors to draw at once: whole chunks of at most 2^20 entries."""
     return chunk * max(1, DRAWN_ENTRIES // max(1, chunk * entries))

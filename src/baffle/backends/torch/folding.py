@@ -1,9 +1,10 @@
 """Activations of P points folded into the batch axis: [P·B, ...], point by point.
 
 What a tensor carries is marked on the tensor itself, so that the mark goes when the tensor goes.
-Inputs are alike at every point: they are handed to the module as *shared* stand-ins, whose memory
-is one not-a-number, and are multiplied out only for operations that cannot use the B rows
-themselves. An operation that slips past sees nothing but NaN, and the check finds it.
+Inputs are alike at every point, and what is made of them before the first trained weight: the
+module has them as *shared* stand-ins, whose memory is one not-a-number, and they are multiplied out
+only for operations that cannot use the B rows themselves (sharing.py). An operation that slips past
+sees nothing but NaN, and the check finds it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def repeated(rows: Tensor, points: int) -> Tensor:
 def stand_in(rows: Tensor, points: int, owner: object) -> Tensor:
     """Return a marked tensor [P·B, ...] without memory that stands for P times these rows."""
     if rows.dtype == torch.bool or rows.is_complex():
-        return mark(repeated(rows, points), owner)
+        return mark(repeated(rows, points), owner, rows)
     bad = float("nan") if rows.is_floating_point() else torch.iinfo(rows.dtype).min
     shape = (points * rows.shape[0], *rows.shape[1:])
     return mark(rows.new_full((1,) * rows.dim(), bad).expand(shape), owner, rows)

@@ -35,6 +35,12 @@ class Low:
         """inner ⊗ kernel, [P, I, L]."""
         return self.inner.unsqueeze(2) * self.kernel.unsqueeze(1)
 
+    def right_at(self, point: int) -> Tensor:
+        """inner ⊗ kernel of one point, [I·L]."""
+        if self.kernel.shape[1] == 1:
+            return self.inner[point] * self.kernel[point]
+        return torch.outer(self.inner[point], self.kernel[point]).flatten()
+
     def parts(self, size: int) -> list[Low]:
         """Return the points in parts of `size`, the last one smaller if it must be."""
         split = (self.out.split(size), self.inner.split(size), self.kernel.split(size))
@@ -63,6 +69,14 @@ class Moved:
             return (self.delta + self.base).to(self.base.dtype)
         product = self.delta.out.unsqueeze(2) * self.delta.right.flatten(1).unsqueeze(1)
         return product.view(-1, *self.base.shape) + self.base
+
+    def at(self, point: int) -> Tensor:
+        """Return the tensor at one point; costs its memory."""
+        if isinstance(self.delta, Tensor):
+            return (self.delta[point] + self.base).to(self.base.dtype)
+        out, right = self.delta.out[point], self.delta.right_at(point)
+        base = self.base.reshape(len(out), -1)
+        return torch.addcmul(base, out.unsqueeze(1), right.unsqueeze(0)).view(self.base.shape)
 
     @property
     def transposed(self) -> Moved:

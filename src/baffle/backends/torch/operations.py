@@ -31,3 +31,9 @@ READS: frozenset[Callable] = frozenset(
     + [torch.equal, torch.allclose, torch.is_nonzero, torch.nonzero, torch.unique, torch.argwhere]
 )
 """What brings values into Python or into a shape, where points would have to part ways."""
+
+FILLED: frozenset[Callable] = frozenset(
+    [getattr(torch, name) for name in ("zeros", "ones", "full", "empty")]
+    + [getattr(torch.Tensor, name) for name in ("new_zeros", "new_ones", "new_full", "new_empty")]
+)
+"""What makes a tensor of a given shape, all of whose rows are alike."""

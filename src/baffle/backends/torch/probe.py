@@ -9,15 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from baffle.backends.torch.adapter import Weights, model_signature
+from baffle.backends.torch.clients import Groups, ManyClients, shapes
 from baffle.backends.torch.drawing import Drawing
 from baffle.backends.torch.examples import Examples
 from baffle.backends.torch.loading import Loader
 from baffle.backends.torch.losses import Loss, PointLosses
 from baffle.backends.torch.memory import keep_freed_memory
 from baffle.backends.torch.modes import evaluating, require_eval_statistics
+from baffle.backends.torch.precision import examples_in, in_precision, precision_of
+from baffle.backends.torch.randomness import seed_of
 from baffle.backends.torch.routes import OneByOneRoute, Subject, Task
 from baffle.backends.torch.selection import Choice, choose
 from baffle.backends.torch.threads import using_threads
@@ -38,11 +40,16 @@ class TorchProbe:
         examples: numbered examples; see `Examples`.
         chunk: points a pass; 0 for a size that keeps activations in cache (see chunking.py).
         threads: torch's threads during a call; 0 for as many as there are.
+        route: "rank_one", "point_by_point", "vmapped" or "one_by_one" to have that one if it is
+            right for the module; "" for what shapes alone suggest.
+        precision: "bfloat16" to evaluate a copy of the module in it, "" for the module as it is.
+        compiled: let torch.compile make the passes of points one by one; needs a C++ compiler.
 
     Attributes:
         signature: the module's.
-        route: "rank_one", "vmapped" or "one_by_one": how the last call was answered.
-        reasons: why faster routes were not.
+        route: how the last call was answered.
+        reasons: why routes tried before it were not taken.
+        slow: operations that went point after point within a batched pass, since no rule has them.
 
     Raises:
         ModelError: nothing is trainable, or a layer mixes examples even in eval mode.
@@ -53,18 +60,32 @@ class TorchProbe:
     """
 
     def __init__(
-        self, module: nn.Module, loss: Loss, examples: Examples, chunk: int = 0, threads: int = 0
+        self,
+        module: nn.Module,
+        loss: Loss,
+        examples: Examples,
+        chunk: int = 0,
+        threads: int = 0,
+        route: str = "",
+        precision: str = "",
+        compiled: bool = False,
     ) -> None:
         require_eval_statistics(module)
         keep_freed_memory()
         self.signature = model_signature(module)
-        self.module, self.examples = module, examples
-        self.chunk, self.threads = chunk, threads
+        self.dtype = precision_of(precision)
+        self.module = in_precision(module, self.dtype)
+        self.examples = examples_in(examples, self.dtype)
+        self.chunk, self.threads, self.named = chunk, threads, route
         self.route: str = ""
         self.reasons: tuple[str, ...] = ()
-        self._subject = Subject(module, self.signature, PointLosses(loss), Drawing(self.signature))
-        self._loader = Loader(module)
+        self.slow: set[str] = set()
+        self._subject = Subject(
+            self.module, self.signature, PointLosses(loss), Drawing(self.signature), compiled
+        )
+        self._loader = Loader(self.module)
         self._choices: dict[Any, Choice] = {}
+        self._many = ManyClients(self._subject, self.examples, chunk, self._choice)
 
     def __call__(
         self, weights: Weights, points: Points, example_numbers: NDArray[np.int64]
@@ -85,14 +106,59 @@ class TorchProbe:
             raise ProbeError("expected at least one example to evaluate the loss on, got none")
         with evaluating(self.module), using_threads(self.threads), torch.no_grad():
             self._loader.load(weights)
-            task = Task(weights, points, self.examples.batch(example_numbers))
+            batch = self.examples.batch(example_numbers)
+            seed = seed_of(points.place, example_numbers)
+            task = Task(weights, points, batch, seed)
             return self._losses(task).to("cpu", torch.float64).numpy()
 
+    def many(self, weights: Weights, points: Points, groups: Groups) -> NDArray[np.float64]:
+        """Return the mean loss of each of C clients over its own examples; float64 [C, P].
+
+        Clients go through shared passes if that is right for the module, else one after another;
+        see clients.py. The same clients, chunk and threads give the same bits again; other company
+        may change a client's losses in their last bits.
+
+        Args:
+            weights, points: as for one client.
+            groups: each client's examples, as many for each.
+
+        Raises:
+            ProbeError: no examples, another number for some client, or the loss is not a scalar.
+            ModelError: the weights do not fit. What the module raises is passed on.
+        """
+        if len({len(g) for g in groups}) > 1:
+            sizes = sorted({len(g) for g in groups})
+            raise ProbeError(f"expected as many examples from each client, got {sizes}")
+        found = self._together(weights, points, groups) if len(groups) > 1 else None
+        if found is None:
+            each = [self(weights, points, group) for group in groups]
+            return np.array(each).reshape(len(groups), len(points))
+        return found
+
+    def _together(
+        self, weights: Weights, points: Points, groups: Groups
+    ) -> NDArray[np.float64] | None:
+        if not len(points) or not len(groups[0]):
+            return None
+        with evaluating(self.module), using_threads(self.threads), torch.no_grad():
+            self._loader.load(weights)
+            seed = seed_of(points.place, groups[0])
+            found = self._many.losses(Task(weights, points, (None, None), seed), groups)
+            return None if found is None else found.t().to("cpu", torch.float64).numpy()
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Why clients were evaluated one after another though asked together, the newest last."""
+        return tuple(self._many.reasons)
+
+    def _choice(self, task: Task) -> Choice:
+        key = _key(task)
+        if key not in self._choices:
+            self._choices[key] = choose(self._subject, task, self.chunk, self.named)
+        return self._choices[key]
+
     def _losses(self, task: Task) -> Tensor:
-        key = (task.points.kind, *_shapes(task.batch))
-        choice = self._choices.get(key)
-        if choice is None:
-            choice = self._choices[key] = choose(self._subject, task, self.chunk)
+        choice = self._choice(task)
         try:
             found = choice.route.losses(self._subject, task, choice.chunk)
         except Exception as error:
@@ -100,17 +166,24 @@ class TorchProbe:
                 raise
             choice = _demoted(choice, error)
             found = choice.route.losses(self._subject, task, choice.chunk)  # or the module's error
-            self._choices[key] = choice
+            self._choices[_key(task)] = choice
             logger.warning("%s is not used any more: %s", *choice.reasons[-1].split(": ", 1))
         self.route, self.reasons = choice.route.name, choice.reasons
+        self._name_slow()
         return found
+
+    def _name_slow(self) -> None:
+        """Say once of each operation that it goes the slow way."""
+        for name in sorted(self._subject.slow - self.slow):
+            logger.warning("%s has no rule for all points at once: it goes point after point", name)
+        self.slow |= self._subject.slow
+
+
+def _key(task: Task) -> tuple[Any, ...]:
+    """Return what a choice of route is right for: a last, smaller chunk counts too."""
+    return task.points.kind, len(task.points), *shapes(task.batch)
 
 
 def _demoted(choice: Choice, error: Exception) -> Choice:
     reason = f"{choice.route.name}: {type(error).__name__}: {error}"
     return Choice(OneByOneRoute(), 1, (*choice.reasons, reason))
-
-
-def _shapes(batch: tuple[Any, Any]) -> tuple[Any, ...]:
-    leaves, spec = pytree.tree_flatten(batch)
-    return spec, *((tuple(x.shape), x.dtype) for x in leaves if isinstance(x, Tensor))

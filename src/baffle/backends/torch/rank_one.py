@@ -4,6 +4,8 @@ A function mode sees every operation of the module's forward, whatever classes i
   - with a tensor that differs by point (a trained parameter or something made from one): a rule;
   - with a folded activation: as it is, on [P·B, ...], since operations treat examples alike;
   - with neither: as it is.
+What is the same at every point is computed once (sharing.py), an operation without a rule goes
+point after point (in_turn.py), and random ones draw once (randomness.py).
 What mixes examples breaks the second assumption. Some of it is seen here (results that no longer
 carry every example, values read into Python); the rest is found by the probe's check.
 """
@@ -11,6 +13,7 @@ carry every example, values read into Python); the rest is found by the probe's 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,10 +23,13 @@ from torch.utils import _pytree as pytree
 
 from baffle.backends.torch.examples import arguments, batch_size
 from baffle.backends.torch.folding import MARK, Fold, fold_inputs, mark, repeated, stand_in
+from baffle.backends.torch.in_turn import in_turn
 from baffle.backends.torch.moved import Moved
-from baffle.backends.torch.operations import METADATA, READS
+from baffle.backends.torch.one_point import at_one_point
+from baffle.backends.torch.operations import FILLED, METADATA, READS
+from baffle.backends.torch.randomness import FACTORIES, factory, random_rule
 from baffle.backends.torch.rules import RULES
-from baffle.backends.torch.sharing import on_rows
+from baffle.backends.torch.sharing import Memo, NotShared, Sharing
 from baffle.backends.torch.unsupported import Unsupported, operation_name, writes
 
 DENSE_ENTRIES = 2**26  # of a function of parameters at all points of a pass
@@ -36,13 +42,21 @@ class Pass(TorchFunctionMode):
         points: P.
         examples: B.
         tracked: by id of a parameter, its values at the points.
+        memo: of shape inference, kept between passes (see sharing.py).
+
+    Attributes:
+        slow: names of the operations that had no rule and went point after point.
     """
 
-    def __init__(self, points: int, examples: int, tracked: Mapping[int, Moved]) -> None:
+    def __init__(
+        self, points: int, examples: int, tracked: Mapping[int, Moved], memo: Memo | None = None
+    ) -> None:
         super().__init__()
         self.points = points
         self.rows = points * examples
         self.tracked = tracked
+        self.slow: set[str] = set()
+        self._sharing = Sharing(points, self.rows, self.shared, {} if memo is None else memo)
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -50,34 +64,69 @@ class Pass(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in METADATA:
             return func(*args, **kwargs)
-        folded = False
-        for tensor in _tensors((*args, *kwargs.values())):
-            known = self._known(tensor)
-            if isinstance(known, Moved):
-                return self._by_rule(func, args, kwargs)
-            folded = folded or known is not None
-        return self._on_folded(func, args, kwargs) if folded else func(*args, **kwargs)
+        known = [k for t in _tensors((*args, *kwargs.values())) if (k := self._known(t))]
+        if not known:
+            return self._on_constants(func, args, kwargs)
+        if any(isinstance(k, Moved) for k in known):
+            return self._by_rule(func, args, kwargs)
+        if draw := random_rule(func, args, kwargs):
+            return draw(func, self, *args, **kwargs)
+        if all(isinstance(k, Fold) and k.shared is not None for k in known):
+            try:
+                return self._once(func, args, kwargs)
+            except NotShared:
+                pass
+        return self._on_folded(func, args, kwargs)
 
     def _known(self, x: Tensor) -> Moved | Fold | None:
         return self.tracked.get(id(x)) or x.__dict__.get(MARK)
+
+    def _on_constants(self, func: Callable, args: tuple, kwargs: dict) -> Any:
+        if func in FACTORIES:
+            found = factory(func, self, args, kwargs)
+            if found is not None:
+                return found
+        found = func(*args, **kwargs)
+        filled = func in FILLED and self.points > 1 and found.dim() and len(found) == self.rows
+        return mark(found, self) if filled else found
 
     def _by_rule(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         if func in READS:
             raise Unsupported(operation_name(func), "a value that differs by point is read")
         rule = RULES.get(func)
-        if rule is None:
-            return self.by_point(func, args, kwargs)
-        found = rule(self, *args, **kwargs)
+        try:
+            found = (rule or partial(_without_rule, func))(self, *args, **kwargs)
+        except Unsupported:
+            if not any(self.folded(x) for x in pytree.tree_leaves((args, kwargs))):
+                raise
+            return in_turn(self, func, args, kwargs)
         return found if self.moved(found) is not None else self._marked(func, found)
+
+    def _once(self, func: Callable, args: tuple, kwargs: dict) -> Any:
+        """Do an operation on what is the same at every point once."""
+        if writes(func):
+            return self._written_once(func, args, kwargs)
+        found, carrying = self._sharing(func, args, kwargs)
+        if func in READS and not isinstance(found, (bool, int, float)):
+            raise Unsupported(operation_name(func), "values of all examples are read")
+        carries = iter(carrying)
+        return pytree.tree_map_only(
+            Tensor, lambda x: self.same_at_all(x) if next(carries) else x, found
+        )
+
+    def _written_once(self, func: Callable, args: tuple, kwargs: dict) -> Any:
+        """Write into a copy of the B rows, which the stand-in stands for from now on."""
+        target = args[0]
+        rows = self.shared(target)
+        if rows is None:
+            raise NotShared
+        mark(target, self, rows.clone())
+        self._sharing.write(func, args, kwargs)
+        return target
 
     def _on_folded(self, func: Callable, args: tuple, kwargs: dict) -> Any:
         if func in READS:
             raise Unsupported(operation_name(func), "a value of an activation is read")
-        rows = self.shared(args[0]) if args and isinstance(args[0], Tensor) else None
-        if rows is not None and not kwargs and not any(True for _ in _tensors(args[1:])):
-            found = on_rows(func, rows, args[1:], self.rows)
-            if found is not None:
-                return stand_in(found, self.points, self)
         args, kwargs = self._multiplied_out(args), self._multiplied_out(kwargs)
         found = func(*args, **kwargs)
         return self._marked(func, args[0] if found is None else found)
@@ -89,10 +138,20 @@ class Pass(TorchFunctionMode):
 
     def _marked(self, func: Callable, found: Any) -> Any:
         for t in _tensors((found,)):
+            if self.moved(t) is not None:  # a parameter in parts
+                continue
             if t.numel() % self.rows:
                 raise Unsupported(operation_name(func), "its result does not carry every example")
-            mark(t, self)
+            self.carrying(t)
         return found
+
+    def carrying(self, x: Tensor) -> Tensor:
+        """Mark a fresh tensor as carrying points and examples."""
+        return mark(x, self)
+
+    def same_at_all(self, rows: Tensor) -> Tensor:
+        """Return what stands for these rows at every point."""
+        return stand_in(rows, self.points, self)
 
     def moved(self, x: Any) -> Moved | None:
         """Return the values by point of a parameter, or of what is made from one; else None."""
@@ -149,11 +208,31 @@ class Pass(TorchFunctionMode):
         """View [P·B, ...] as [P, B, ...]."""
         return x.view(self.points, -1, *x.shape[1:])
 
+    def axis(self, operation: str, x: Tensor) -> int:
+        """Return the axis of an activation that holds points and examples.
+
+        It is axis 0 if that holds whole points; else the one axis of P·B entries, such as in what a
+        module keeps as [length, batch, width]. A shape that misleads is found by the check.
+
+        Raises:
+            Unsupported: there is no such axis, or there are several.
+        """
+        if x.dim() and x.shape[0] % self.rows == 0:
+            return 0
+        axes = [axis for axis, size in enumerate(x.shape) if size == self.rows]
+        if len(axes) != 1:
+            raise Unsupported(operation, "no axis, or several, that may hold the examples")
+        return axes[0]
+
     def require_folded(self, operation: str, x: Any) -> None:
         """Raise Unsupported unless x is an activation with whole points on axis 0."""
         fold = self._known(x) if isinstance(x, Tensor) else None
         if not isinstance(fold, Fold) or fold.owner is not self or x.shape[0] % self.rows:
             raise Unsupported(operation, "an input that does not carry the examples on axis 0")
+
+
+def _without_rule(func: Callable, run: Pass, *args: Any, **kwargs: Any) -> Any:
+    return run.by_point(func, args, kwargs)
 
 
 def _tensors(arguments: Iterable[Any]) -> Iterable[Tensor]:
@@ -168,9 +247,14 @@ def _tensors(arguments: Iterable[Any]) -> Iterable[Tensor]:
 
 
 def outputs_at(
-    module: nn.Module, inputs: Any, points: int, tracked: Mapping[int, Moved], share: bool = True
-) -> Any:
-    """Return the module's outputs [P, B, ...] in one pass.
+    module: nn.Module,
+    inputs: Any,
+    points: int,
+    tracked: Mapping[int, Moved],
+    share: bool = True,
+    memo: Memo | None = None,
+) -> tuple[Any, set[str]]:
+    """Return the module's outputs [P, B, ...] in one pass, and which operations had no rule.
 
     Args:
         module: in eval mode, with the base weights loaded.
@@ -178,18 +262,24 @@ def outputs_at(
         points: P.
         tracked: by id of each trained parameter, its values at the points.
         share: do work once where all points have the same activations.
+        memo: of shape inference, kept between passes.
 
     Raises:
-        Unsupported: an operation has no rule. Other errors come from the module itself.
+        Unsupported: an operation that no rule and no turn can take. Other errors come from the
+            module itself.
     """
-    run = Pass(points, batch_size(inputs), tracked)
+    if points == 1:
+        return at_one_point(module, inputs, tracked), set()
+    run = Pass(points, batch_size(inputs), tracked, memo)
     args, kwargs = arguments(fold_inputs(inputs, points, run, share))
     with run:
         output = module(*args, **kwargs)
-    return pytree.tree_map_only(Tensor, lambda x: _unfolded(run, x), output)
+    return pytree.tree_map_only(Tensor, lambda x: _unfolded(run, x), output), run.slow
 
 
 def _unfolded(run: Pass, x: Tensor) -> Tensor:
-    run.require_folded("output", x)
+    if run.moved(x) is None and not run.folded(x):
+        return x.expand(run.points, *x.shape)  # made of constants alone: the same at every point
     x = run.real(x)
-    return x.unflatten(0, (run.points, -1))
+    axis = run.axis("output", x)
+    return x.unflatten(axis, (run.points, -1)).movedim(axis, 0)

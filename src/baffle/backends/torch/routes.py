@@ -1,9 +1,9 @@
-"""The three ways from points to losses. Each takes any number of points, in chunks."""
+"""The ways from points to losses. Each takes any number of points, in chunks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -12,33 +12,63 @@ from torch import Tensor, nn
 from baffle.backends.torch.adapter import trained_parameters
 from baffle.backends.torch.chunking import batched_chunk, drawn_points, mapped_chunk
 from baffle.backends.torch.drawing import Drawing
+from baffle.backends.torch.examples import arguments, cloned
 from baffle.backends.torch.losses import PointLosses
 from baffle.backends.torch.materialise import perturbed_weights
 from baffle.backends.torch.moved import Moved, parts_of
 from baffle.backends.torch.one_by_one import one_by_one
+from baffle.backends.torch.point_by_point import scratch, write_point
+from baffle.backends.torch.randomness import repeatable
 from baffle.backends.torch.rank_one import outputs_at
+from baffle.backends.torch.sharing import Memo
 from baffle.backends.torch.survey import Survey
 from baffle.backends.torch.vmapped import losses_vmapped
 from baffle.directions import ModelSignature, Points
+from baffle.directions.rank_one import RankOneKind
 
 
-@dataclass(frozen=True)
+@dataclass
 class Subject:
-    """What all routes share: a module with weights loaded, its signature, the user's loss."""
+    """What all routes share: a module with weights loaded, its signature, the user's loss.
+
+    Attributes:
+        compiled: whether points one by one go through torch.compile.
+        parameters: the trained ones by name.
+        random: whether the module draws random numbers in its forward pass.
+        memo: what shape inference told the batched pass.
+        slow: operations that had no rule in the batched pass.
+    """
 
     module: nn.Module
     signature: ModelSignature
     loss: PointLosses
     drawing: Drawing
+    compiled: bool = False
+    random: bool = False
+    memo: Memo = field(default_factory=dict)
+    slow: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.parameters = trained_parameters(self.module)
+        self.forward = torch.compile(self.module) if self.compiled else self.module
 
 
 @dataclass(frozen=True)
 class Task:
-    """What to evaluate: float32 weights, as loaded; points around them; (inputs, targets)."""
+    """What to evaluate: float32 weights, as loaded; points around them; (inputs, targets).
+
+    `seed` is what random numbers in the forward pass begin from.
+    """
 
     weights: Mapping[str, Any]
     points: Points
     batch: tuple[Any, Any]
+    seed: int = 0
+
+
+def forward_seed(subject: Subject, task: Task) -> int | None:
+    """Return the seed of a forward pass, None for a module that draws nothing."""
+    return task.seed if subject.random else None
 
 
 class Route(Protocol):
@@ -64,10 +94,22 @@ def parts(points: Points, size: int) -> Iterator[Points]:
         yield points.part(start, min(start + size, len(points)))
 
 
+def _drawn_entries(subject: Subject, points: Points) -> int:
+    """Return how many numbers are held for one point's directions."""
+    tensors = [tensor for _, tensor in subject.signature.trained]
+    if isinstance(points.kind, RankOneKind):
+        return sum(sum(t.shape) for t in tensors)
+    return sum(t.size for t in tensors)
+
+
+def trained_bytes(subject: Subject) -> int:
+    """Return the memory of the trained parameters."""
+    return sum(p.numel() * p.element_size() for p in subject.parameters.values())
+
+
 def copies(subject: Subject, task: Task, points: Points) -> dict[str, Tensor]:
     """Return perturbed copies of every trained parameter, [P, *shape] by name."""
-    parameters = trained_parameters(subject.module)
-    return perturbed_weights(parameters, subject.signature, points, task.weights)
+    return perturbed_weights(subject.parameters, subject.signature, points, task.weights)
 
 
 @dataclass(frozen=True)
@@ -83,8 +125,7 @@ class RankOneRoute:
 
     def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         """Draw directions for many chunks at once, then one pass a chunk."""
-        entries = sum(sum(t.shape) for _, t in subject.signature.trained)
-        drawn = drawn_points(chunk, entries)
+        drawn = drawn_points(chunk, _drawn_entries(subject, task.points))
         found = [
             loss
             for points in parts(task.points, drawn)
@@ -93,7 +134,7 @@ class RankOneRoute:
         return torch.cat(found)
 
     def _drawn(self, subject: Subject, task: Task, points: Points, chunk: int) -> Iterator[Tensor]:
-        parameters = trained_parameters(subject.module)
+        parameters = subject.parameters
         deltas = subject.drawing.deltas(points, parameters, task.weights)
         bases = {id(p): p.detach() for p in parameters.values()}
         inputs, targets = task.batch
@@ -101,7 +142,11 @@ class RankOneRoute:
             tracked = {key: Moved(bases[key], delta) for key, delta in part.items()}
             size = min(chunk, len(points))
             points = points.part(size, len(points))
-            outputs = outputs_at(subject.module, inputs, size, tracked, self.share)
+            with repeatable(forward_seed(subject, task)):
+                outputs, slow = outputs_at(
+                    subject.module, inputs, size, tracked, self.share, subject.memo
+                )
+            subject.slow |= slow
             yield subject.loss(outputs, targets, size)
 
 
@@ -113,19 +158,48 @@ class MappedRoute:
 
     def chunk(self, subject: Subject, survey: Survey) -> int:
         """As many copies as fit into a fixed amount of memory."""
-        sizes = [p.numel() * p.element_size() for p in trained_parameters(subject.module).values()]
-        return mapped_chunk(sum(sizes), survey.peak_bytes)
+        return mapped_chunk(trained_bytes(subject), survey.peak_bytes)
 
     def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         """One mapped pass a chunk."""
-        return torch.cat(
-            [
-                losses_vmapped(
-                    subject.module, copies(subject, task, part), task.batch, subject.loss
-                )
-                for part in parts(task.points, chunk)
-            ]
-        )
+        found = []
+        for part in parts(task.points, chunk):
+            moved = copies(subject, task, part)
+            with repeatable(forward_seed(subject, task)):
+                found.append(losses_vmapped(subject.module, moved, task.batch, subject.loss))
+        return torch.cat(found)
+
+
+@dataclass(frozen=True)
+class PointByPointRoute:
+    """Plain inference with each point's weights in the parameters' place; see point_by_point.py."""
+
+    compiled: bool = False
+    name: str = "point_by_point"
+
+    def chunk(self, subject: Subject, survey: Survey) -> int:
+        """One."""
+        return 1
+
+    def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
+        """One plain forward pass a point; directions are drawn for some points at once."""
+        held = drawn_points(1, _drawn_entries(subject, task.points))
+        bases = {name: p.detach() for name, p in subject.parameters.items()}
+        found: list[Tensor] = []
+        with scratch(subject.parameters) as own:
+            for part in parts(task.points, held):
+                deltas = subject.drawing.deltas(part, bases, task.weights)
+                for point in range(len(part)):
+                    write_point(own, bases, deltas, point)
+                    found.append(self._loss(subject, task))
+        return torch.stack(found)
+
+    def _loss(self, subject: Subject, task: Task) -> Tensor:
+        module = subject.forward if self.compiled else subject.module
+        inputs, targets = task.batch
+        args, kwargs = arguments(cloned(inputs))
+        with repeatable(forward_seed(subject, task)):
+            return subject.loss.at_point(module(*args, **kwargs), targets)
 
 
 @dataclass(frozen=True)
@@ -147,4 +221,5 @@ def outputs_and_losses(subject: Subject, task: Task) -> Iterator[tuple[Any, Tens
     """Yield (output, loss) at each point by the slow truth, with one perturbed copy in memory."""
     for part in parts(task.points, 1):
         moved = copies(subject, task, part)
-        yield from one_by_one(subject.module, moved, task.batch, subject.loss.loss)
+        with repeatable(forward_seed(subject, task)):
+            yield from one_by_one(subject.module, moved, task.batch, subject.loss.loss)

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import isfinite
 
-from baffle.backends.torch.adapter import trained_parameters
 from baffle.backends.torch.check import check_tasks, difference, tolerance, truth
 from baffle.backends.torch.routes import (
     MappedRoute,
     OneByOneRoute,
+    PointByPointRoute,
     RankOneRoute,
     Route,
     Subject,
     Task,
+    trained_bytes,
 )
 from baffle.backends.torch.survey import Survey, survey
-from baffle.directions.factors import RankOne
+from baffle.directions.rank_one import RankOneKind
 
 logger = logging.getLogger(__name__)
 FEWEST = 3  # points of a check: both signs and none
+SMALL_MODEL = 2**19  # bytes up to which copies of the weights cost less than passes one by one
+# A pass whose results take this much, and this many times the trained weights, is so long that
+# writing the weights once a point hardly shows beside it.
+LARGE_PASS, MANY_TIMES = 2**23, 16
 
 
 @dataclass(frozen=True)
@@ -34,23 +38,37 @@ class Choice:
     reasons: tuple[str, ...] = ()
 
 
-def candidates(subject: Subject, task: Task) -> Iterator[Route]:
-    """Yield the fast routes for these directions, the fastest first."""
-    drawn = task.points.part(0, 1).factors(subject.signature, task.weights)
-    matrices = {tensor.name for _, tensor in subject.signature.trained if len(tensor.shape) > 1}
-    if all(isinstance(drawn[name], RankOne) for name in matrices):
-        yield RankOneRoute()
-        yield RankOneRoute(share=False)
-    yield MappedRoute()
+def candidates(subject: Subject, task: Task, seen: Survey, named: str) -> list[Route]:
+    """Return the fast routes for these directions, in the order in which they are tried.
+
+    Args:
+        named: the user's choice, tried first; "" or "auto" for what is likely to be fastest, by
+            shapes alone: a short measurement can tell better (see drivers/local/engine.py).
+    """
+    batched: list[Route] = []
+    if isinstance(task.points.kind, RankOneKind):
+        batched = [RankOneRoute(), RankOneRoute(share=False)]
+    small = trained_bytes(subject) <= SMALL_MODEL
+    turns = (
+        [PointByPointRoute(True), PointByPointRoute()]
+        if subject.compiled
+        else [PointByPointRoute()]
+    )
+    rest: list[Route] = [MappedRoute(), *turns]
+    order = batched + (rest if small else [*turns, MappedRoute()])
+    if subject.compiled or seen.total_bytes >= max(LARGE_PASS, MANY_TIMES * trained_bytes(subject)):
+        order.sort(key=lambda route: route.name != PointByPointRoute.name)
+    return sorted(order, key=lambda route: route.name != named)
 
 
-def choose(subject: Subject, task: Task, chunk: int) -> Choice:
+def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
     """Return the fastest route whose losses agree with the slow truth.
 
     Args:
         subject: a module with the weights loaded, in eval mode.
         task: the first of its batch shape.
         chunk: the user's points a pass, 0 for the route's default.
+        named: the user's route, taken if it is right.
 
     Returns:
         A choice that depends on the module, the shapes and the directions' kind. Costs a handful of
@@ -60,10 +78,12 @@ def choose(subject: Subject, task: Task, chunk: int) -> Choice:
         ProbeError: the loss is not a scalar tensor. What the module itself raises is passed on.
     """
     seen = survey(subject.module, task.batch, subject.loss.loss)
+    subject.random = subject.random or seen.random
     reasons: list[str] = []
-    for route in candidates(subject, task):
+    for route in candidates(subject, task, seen, named):
         size = chunk or route.chunk(subject, seen)
-        against = _against(route, subject, task, seen, max(min(size, len(task.points)), FEWEST))
+        sizes = _sizes(size, len(task.points))
+        against = next(filter(None, (_against(route, subject, task, seen, n) for n in sizes)), "")
         if not against:
             return Choice(route, size, tuple(reasons))
         reason = f"{route.name}: {against}"
@@ -73,9 +93,19 @@ def choose(subject: Subject, task: Task, chunk: int) -> Choice:
     return Choice(OneByOneRoute(), 1, tuple(reasons))
 
 
+def _sizes(chunk: int, points: int) -> list[int]:
+    """Return the sizes of pass to check: a whole chunk, and a smaller last one.
+
+    What a module makes is known to carry rows by its length, which could mean something else at
+    another size.
+    """
+    last = points % chunk
+    return [max(min(chunk, points), FEWEST), *([last] if last > 1 and points > chunk else [])]
+
+
 def _against(route: Route, subject: Subject, task: Task, seen: Survey, count: int) -> str:
     """Return what speaks against a route; empty if nothing does."""
-    dtypes = {p.dtype for p in trained_parameters(subject.module).values()}
+    dtypes = {p.dtype for p in subject.parameters.values()}
     for check in check_tasks(subject, task, count):
         known = truth(subject, check)
         if not bool(isfinite(known.losses).all()):

@@ -1,43 +1,120 @@
-"""Work done once for all points: functions of shared inputs, applied to their B rows alone.
+"""Work done once for all points: operations on what is the same at every point, on B rows alone.
 
-Only functions that surely treat each row by itself are listed; for others the rows are multiplied
-out.
+All that a module does before its first trained layer, and all of a frozen backbone, is the same at
+every point. Of such a result the module sees the shape for P·B rows (a stand-in, see folding.py),
+and the work is done on B rows. That is right whatever the operation is, unless it was told how many
+rows there are: a multiple of P·B among its arguments is understood only where it begins a shape
+(`x.view(n, -1)`), and elsewhere the rows are multiplied out. Whether a result still carries rows is
+read off torch's own shape inference, asked with P·B rows, and remembered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
-_ROWWISE = {torch.Tensor.float, torch.Tensor.contiguous, torch.Tensor.to}
-_WITH_NUMBER = {getattr(torch.Tensor, name) for name in ("add", "sub", "mul", "div", "__rsub__")}
-_FLATTEN = {torch.Tensor.flatten, torch.flatten}
-_RESHAPE = {torch.Tensor.view, torch.Tensor.reshape, torch.reshape}
+_SHAPES = {torch.Tensor.view, torch.Tensor.reshape, torch.reshape}
+_PLAIN = (
+    *(type(None), bool, int, float, complex, str, slice, type(...)),
+    *(torch.dtype, torch.device, torch.layout, torch.memory_format),
+)
+Memo = dict[Any, Any]
 
 
-def on_rows(func: Callable, rows: Tensor, rest: tuple[Any, ...], folded: int) -> Tensor | None:
-    """Return func(rows, *rest), None if that may not be the rows of func on P·B rows.
+class NotShared(Exception):
+    """The operation has to see the rows of every point."""
+
+
+class Sharing:
+    """Apply operations on stand-ins to the B rows behind them.
 
     Args:
-        func: an operation that the module called on the stand-in.
-        rows: the B rows behind it.
-        rest: the other positional arguments, none of them a tensor.
-        folded: P·B, which the module may have read from the stand-in's shape.
+        points, folded: P and P·B.
+        rows_of: the B rows behind a stand-in, None for any other tensor.
+        memo: what shape inference said of earlier calls; kept between passes.
     """
-    if func in _ROWWISE or func in _WITH_NUMBER:
-        return func(rows, *rest)
-    if func in _FLATTEN:
-        return rows.flatten(*rest) if rest and rest[0] > 0 else None
-    return _reshaped(rows, rest, folded) if func in _RESHAPE else None
+
+    def __init__(
+        self, points: int, folded: int, rows_of: Callable[[Tensor], Tensor | None], memo: Memo
+    ) -> None:
+        self.points, self.folded, self.rows_of, self.memo = points, folded, rows_of, memo
+
+    def __call__(self, func: Callable, args: Any, kwargs: Any) -> tuple[Any, list[bool]]:
+        """Return func's result on B rows, and of each tensor in it whether it carries rows.
+
+        Raises:
+            NotShared: it was told a count of rows, or shape inference cannot tell.
+        """
+        flat, spec = pytree.tree_flatten((args, kwargs))
+        found = self._call(func, flat, spec)
+        key = (func, self.points, *map(_face, flat))
+        if key not in self.memo:
+            results = [x.shape for x in pytree.tree_leaves(found) if isinstance(x, Tensor)]
+            self.memo[key] = self._carrying(func, flat, spec, results)
+        carrying = self.memo[key]
+        if carrying is None:
+            raise NotShared
+        return found, carrying
+
+    def write(self, func: Callable, args: Any, kwargs: Any) -> None:
+        """Let func write into the B rows of its first argument.
+
+        Raises:
+            NotShared: it was told a count of rows; nothing has been written then.
+        """
+        self._call(func, *pytree.tree_flatten((args, kwargs)))
+
+    def _call(self, func: Callable, flat: list[Any], spec: Any) -> Any:
+        on_rows = [self._on_rows(func, place, x) for place, x in enumerate(flat)]
+        args, kwargs = pytree.tree_unflatten(on_rows, spec)
+        return func(*args, **kwargs)
+
+    def _on_rows(self, func: Callable, place: int, x: Any) -> Any:
+        if isinstance(x, Tensor):
+            rows = self.rows_of(x)
+            if rows is None and x.dim() and len(x) == self.folded:
+                raise NotShared  # such as row numbers that the module made
+            return x if rows is None else rows
+        if not isinstance(x, _PLAIN):
+            raise NotShared
+        if not isinstance(x, int) or isinstance(x, bool) or x == 0 or x % self.folded:
+            return x
+        if func in _SHAPES and place == 1:
+            return x // self.points
+        raise NotShared
+
+    def _carrying(
+        self, func: Callable, flat: list[Any], spec: Any, results: Sequence[torch.Size]
+    ) -> list[bool] | None:
+        """Compare the results' shapes with those for P·B rows; None if they fit neither way."""
+        metas = [_meta(x) for x in flat]
+        args, kwargs = pytree.tree_unflatten(metas, spec)
+        try:
+            found = func(*args, **kwargs)
+        except Exception:  # whatever inference cannot do, all rows can
+            return None
+        shapes = [x.shape for x in pytree.tree_leaves(found) if isinstance(x, Tensor)]
+        pairs = list(zip(results, shapes, strict=False))
+        if len(shapes) != len(results) or not all(self._fits(r, s) for r, s in pairs):
+            return None
+        return [r != s for r, s in pairs]
+
+    def _fits(self, rows: torch.Size, folded: torch.Size) -> bool:
+        if rows == folded:
+            return True
+        return len(rows) > 0 and folded == (self.points * rows[0], *rows[1:])
 
 
-def _reshaped(rows: Tensor, rest: tuple[Any, ...], folded: int) -> Tensor | None:
-    """Reshape the rows if the new shape leaves the batch axis as it is."""
-    sizes = tuple(rest[0]) if len(rest) == 1 and isinstance(rest[0], (tuple, list)) else rest
-    if not sizes or not all(isinstance(n, int) for n in sizes) or sizes[0] not in (-1, folded):
-        return None
-    found = rows.reshape(-1 if sizes[0] == -1 else len(rows), *sizes[1:])
-    return found if len(found) == len(rows) else None
+def _meta(x: Any) -> Any:
+    if isinstance(x, torch.device):
+        return torch.device("meta")
+    return torch.empty(x.shape, dtype=x.dtype, device="meta") if isinstance(x, Tensor) else x
+
+
+def _face(x: Any) -> Any:
+    """Return what shape inference depends on."""
+    return (x.shape, x.dtype) if isinstance(x, Tensor) else repr(x)

@@ -29,5 +29,5 @@ def losses_vmapped(
     """
     inputs, targets = batch
     inputs = cloned(inputs)
-    outputs = torch.vmap(lambda w: output_at(module, w, inputs))(dict(moved))
+    outputs = torch.vmap(lambda w: output_at(module, w, inputs), randomness="same")(dict(moved))
     return loss(outputs, targets, len(next(iter(moved.values()))))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baffle.drivers.local.answers import OneByOne
+from baffle.drivers.local.answers import OneByOne, Together
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.federation import Federation, Follower, RoundRecord
 from baffle.drivers.local.roster import Roster, simulated_secret
@@ -15,6 +15,7 @@ __all__ = [
     "OneByOne",
     "Roster",
     "RoundRecord",
+    "Together",
     "Traffic",
     "simulated_secret",
 ]

@@ -1,14 +1,28 @@
-"""How a simulated cohort's reports are computed: one client after another."""
+"""How a simulated cohort's reports are computed: one client after another, or many together.
+
+Clients that share a round's points differ in their examples and in what only they may know. So many
+of them can go through the model in one pass, and the arithmetic behind it can be done for all at
+once; see protocol/steps.py. Each way is told plan bytes and gives report bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.directions import Points
+from baffle.drivers.local.passes import passes
 from baffle.drivers.local.roster import Roster
-from baffle.protocol import Plan, decode_plan
+from baffle.protocol import Client, Plan, decode_plan
+from baffle.protocol.steps import batch_size, draw_batches, points_of, require_losses, take
 from baffle.updates import TrainState
+
+BLOCK_LOSSES = 2**18  # losses of a block of clients held at once; a run's bits depend on it
 
 
 @dataclass(frozen=True)
@@ -20,7 +34,7 @@ class Answer:
 
 
 class Answers(Protocol):
-    """A way to compute reports; every way gives the same bytes."""
+    """A way to compute reports; from the same losses every way gives the same bytes."""
 
     def collect(
         self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
@@ -44,11 +58,84 @@ class OneByOne:
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
-        for number in numbers:
-            report = self.roster.client(number).answer(plan, state, digest)
-            yield Answer(report, self.evaluations(asked, number))
+        probes = asked.probes
+        for client in map(self.roster.client, numbers):
+            report = client.answer(plan, state, digest)
+            yield Answer(report, probes * batch_size(asked, client.examples))
 
     def evaluations(self, plan: Plan, number: int) -> int:
         """Return probes times the examples of each."""
-        examples = len(self.roster.rows[number])
-        return plan.probes * min(plan.batch or examples, examples)
+        return plan.probes * batch_size(plan, len(self.roster.rows[number]))
+
+
+@dataclass(frozen=True)
+class Together:
+    """Clients answer in this process, many in one pass, in a block's memory.
+
+    With several local steps each client moves weights of its own: then they go one after another.
+
+    Args:
+        roster: the clients.
+        clients: most clients in one pass; 1 gives each client the losses that it has alone.
+    """
+
+    roster: Roster
+    clients: int
+
+    def collect(
+        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
+    ) -> Iterator[Answer]:
+        """Yield the answers of these clients, in this order."""
+        asked = decode_plan(plan)
+        if asked.num_local_steps > 1:
+            yield from OneByOne(self.roster).collect(plan, state, digest, numbers)
+            return
+        points, probes = points_of(asked, self.roster.rules.signature, 0), asked.probes
+        size = self.clients * max(1, BLOCK_LOSSES // (self.clients * len(points)))
+        for start in range(0, len(numbers), size):
+            clients = [self.roster.client(n) for n in numbers[start : start + size]]
+            for client in clients:
+                client.check(asked, state, digest)
+            reports = self._reports(asked, points, state, clients)
+            for client, report in zip(clients, reports, strict=True):
+                yield Answer(report, probes * batch_size(asked, client.examples))
+
+    def evaluations(self, plan: Plan, number: int) -> int:
+        """Return probes times the examples of each."""
+        return OneByOne(self.roster).evaluations(plan, number)
+
+    def _reports(
+        self, plan: Plan, points: Points, state: TrainState, clients: Sequence[Client]
+    ) -> list[bytes]:
+        keys = np.array([c.key for c in clients], dtype=np.uint64)
+        losses = np.empty((len(clients), len(points)))
+        for group in _of_one_size(plan, clients):
+            examples = np.array([clients[i].examples for i in group])
+            batches = draw_batches(plan, 0, keys[group], examples)
+            losses[group] = self._losses(points, state, [clients[i] for i in group], batches)
+        taken = take(plan, 0, keys, losses)
+        return [c.report(plan, [step]) for c, step in zip(clients, taken, strict=True)]
+
+    def _losses(
+        self,
+        points: Points,
+        state: TrainState,
+        clients: Sequence[Client],
+        batches: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return the losses [C, P] of clients with batches of one size."""
+        rows = [self.roster.own(c)[batch] for c, batch in zip(clients, batches, strict=True)]
+        found = []
+        for part in passes(len(rows), self.clients):
+            losses = self.roster.probe.many(state.weights, points, rows[part])
+            whose = f"clients {clients[part.start].number} to {clients[part.stop - 1].number}"
+            require_losses(losses, (part.stop - part.start, len(points)), whose)
+            found.append(losses)
+        return np.concatenate(found)
+
+
+def _of_one_size(plan: Plan, clients: Sequence[Client]) -> Iterator[list[int]]:
+    """Yield the places of clients whose batches have one size, size by size."""
+    sizes = [batch_size(plan, c.examples) for c in clients]
+    places = sorted(range(len(clients)), key=sizes.__getitem__)
+    return (list(group) for _, group in itertools.groupby(places, sizes.__getitem__))

@@ -1,68 +1,116 @@
-"""Choose how probes are computed on this machine: chunk and threads, by a short measurement.
+"""Choose how probes are computed on this machine: chunk, threads and clients in one pass.
 
-A measurement only proposes them for a new run: the run writes them into its configuration, since
-another chunk or thread count may change a loss in its last bits.
+Chunk and threads by a short measurement, which a cache file keeps for the next run of the same
+form; clients by what fits. They are only proposed for a new run: the run writes them into its
+configuration, since another choice may change a loss in its last bits.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baffle.backends.torch import TorchProbe, initial_weights, model_signature
+from baffle.backends.torch.clients import activation_bytes, clients_in_pass
+from baffle.cohort import cohort_size
 from baffle.config import Settings
-from baffle.directions import Place, Points
+from baffle.directions import Points
 from baffle.drivers.build import first_plan
+from baffle.drivers.local import engine_cache
 from baffle.drivers.local.task import Task
+from baffle.protocol import Plan
+from baffle.protocol.steps import batch_size, points_of
 
 CHUNKS = (8, 16, 32, 64, 128, 256)
-SECONDS = 0.12  # of measuring a candidate
+SECONDS = 0.08  # of measuring a candidate
+ALONE_POINTS = 2 * max(CHUNKS)  # points of a measurement with one client in a pass
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One choice."""
+
+    chunk: int
+    threads: int
+    clients: int
 
 
 def choose_engine(settings: Settings, task: Task) -> Settings:
-    """Return the settings with chunk and threads filled in by what ran fastest here."""
-    engine = settings.engine
-    if engine.chunk and engine.threads:
+    """Return the settings with chunk, threads and clients filled in by what ran fastest here.
+
+    Settings with chunk and threads are left alone: they are of a run from before clients shared a
+    pass, or someone chose.
+    """
+    given = settings.engine
+    if given.chunk and given.threads:
         return settings
-    chunk, threads = max(_candidates(settings), key=lambda c: _speed(settings, task, *c))
-    chosen = engine.model_copy(update={"chunk": chunk, "threads": threads})
-    return settings.model_copy(update={"engine": chosen})
+    plan = first_plan(settings, model_signature(task.model))
+    candidates = list(_candidates(settings, task, plan))
+    key = engine_cache.key_of(settings, task, plan)
+    known = engine_cache.recall(key)
+    kept = [c for c in candidates if asdict(c) == known]
+    best = kept[0] if kept else max(candidates, key=lambda c: _speed(task, plan, c))
+    if not kept:
+        engine_cache.keep(key, asdict(best))
+    return settings.model_copy(update={"engine": given.model_copy(update=asdict(best))})
 
 
-def _candidates(settings: Settings) -> Iterator[tuple[int, int]]:
-    engine, directions = settings.engine, settings.probe.num_directions
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    threads = [engine.threads] if engine.threads else sorted({1, cores})
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _candidates(settings: Settings, task: Task, plan: Plan) -> Iterator[Engine]:
+    engine, directions = settings.engine, plan.num_directions
+    threads = [engine.threads] if engine.threads else sorted({1, cores()})
     chunks = [engine.chunk] if engine.chunk else sorted({min(c, directions) for c in CHUNKS})
-    return ((c, t) for t in threads for c in chunks)
+    peak = activation_bytes(task.model, task.loss, task.train.batch(_rows(task, plan, 0)))
+    for chunk in chunks:
+        clients = engine.clients or _clients(settings, plan, peak, chunk)
+        yield from (Engine(chunk, t, clients) for t in threads)
 
 
-def _speed(settings: Settings, task: Task, chunk: int, threads: int) -> float:
-    """Return probes a second on the first client's batch; best of several passes."""
-    probe = TorchProbe(task.model, task.loss, task.train, chunk=chunk, threads=threads)
-    signature = model_signature(task.model)
-    plan = first_plan(settings, signature)
-    count = min(settings.probe.num_directions, 2 * max(CHUNKS))
-    numbers = np.arange(count, dtype=np.uint32)
-    points = Points(
-        Place(settings.key, 0),
-        plan.kind,
-        (plan.radius_exponent,) * len(signature.trained),
-        numbers,
-        np.ones(count, dtype=np.int8),
+def _clients(settings: Settings, plan: Plan, peak: int, chunk: int) -> int:
+    """Return how many clients share a pass; one where they do not, or have batches of any size."""
+    if plan.num_local_steps > 1 or not plan.batch:
+        return 1
+    f = settings.federation
+    asked = cohort_size(f.clients, f.participation, f.cohort)
+    return min(asked, clients_in_pass(peak, min(chunk, plan.probes)))
+
+
+def _rows(task: Task, plan: Plan, client: int) -> NDArray[np.int64]:
+    """Return a client's rows in the size of the first one's batch."""
+    size = batch_size(plan, len(task.rows[0]))
+    return np.resize(task.rows[client], size)
+
+
+def _speed(task: Task, plan: Plan, engine: Engine) -> float:
+    """Return probes a second on the first clients' batches; best of several calls."""
+    probe = TorchProbe(
+        task.model, task.loss, task.train, chunk=engine.chunk, threads=engine.threads
     )
-    rows = task.rows[0][: settings.probe.batch or None]
-    weights = initial_weights(task.model)
-    probe(weights, points, rows)  # checks the route, warms the caches
-    best, spent = 0.0, 0.0
+    whole = points_of(plan, probe.signature, 0)
+    most = ALONE_POINTS if engine.clients == 1 else 2 * engine.chunk
+    points = whole.part(0, min(len(whole), most))
+    groups = [_rows(task, plan, client) for client in range(engine.clients)]
+    return engine.clients * len(points) / _seconds(probe, points, groups)
+
+
+def _seconds(probe: TorchProbe, points: Points, groups: Sequence[NDArray[np.int64]]) -> float:
+    weights = initial_weights(probe.module)
+    probe.many(weights, points, groups)  # checks the route, warms the caches
+    best, spent = float("inf"), 0.0
     while spent < SECONDS:
         started = time.perf_counter()
-        probe(weights, points, rows)
+        probe.many(weights, points, groups)
         took = time.perf_counter() - started
-        best, spent = max(best, count / took), spent + took
+        best, spent = min(best, took), spent + took
     return best

@@ -114,7 +114,8 @@ class Federation:
         cohort = draw_cohort(self.key, number, self.clients, self.cohort)
         plan_bytes = self.server.open_round(frozenset(cohort.tolist()))
         self.traffic.ask(number, cohort, len(plan_bytes))
-        late = self._deliver_late()
+        late = self._came_late
+        self._deliver_late()
         evaluations = self._collect(plan_bytes, number, cohort)
         closed = self.server.close_round()
         self._store(closed)
@@ -156,22 +157,21 @@ class Federation:
         came_late, self._came_late = self._came_late, len(late)
         return self._record(plan, last.outcome, row.digest, cohort, came_late, evaluations, 0.0)
 
-    def _deliver_late(self) -> int:
+    def _deliver_late(self) -> None:
         """Give the server what came too late for the round before; it refuses it by round."""
         for data in self._late:
             try:
                 self.server.receive(data)
             except ProtocolError:
                 continue  # counted by the server, by reason
-        count = len(self._late)
         self._late = []
-        return count
 
     def _collect(self, plan_bytes: bytes, number: int, cohort: NDArray[np.int64]) -> int:
         """Ask the cohort; returns example evaluations."""
         on_time, late = self.faults.split(number, cohort)
         follower, evaluations = self.follower, 0
         asked = [*on_time.tolist(), *late.tolist()]
+        self._came_late = len(late)
         answers = self.answers.collect(plan_bytes, follower.state, follower.digest, asked)
         for place, answer in enumerate(answers):
             self.traffic.report(len(answer.report))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,16 @@ def simulated_secret(key: int, number: int) -> bytes:
     A device's secret comes from itself instead.
     """
     return hashlib.sha256(f"baffle simulated client 1\n{key}\n{number}".encode()).digest()
+
+
+class SharedProbe(Probe, Protocol):
+    """A probe that also takes many clients in one call."""
+
+    def many(
+        self, weights: Weights, points: Points, groups: Sequence[NDArray[np.int64]], /
+    ) -> NDArray[np.float64]:
+        """Return each client's losses on its own examples, as many for each; float64 [C, P]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Roster:
     key: int
     run: bytes
     rules: Rules
-    probe: Probe
+    probe: SharedProbe
     rows: Sequence[NDArray[np.int64]]
 
     def __len__(self) -> int:
@@ -62,3 +73,8 @@ class Roster:
         rows = self.rows[number]
         secret = simulated_secret(self.key, number)
         return Client(number, secret, self.run, self.rules, RowsProbe(self.probe, rows), len(rows))
+
+    def own(self, client: Client) -> NDArray[np.int64]:
+        """Return the rows of a client of this roster."""
+        assert isinstance(client.probe, RowsProbe)
+        return client.probe.rows

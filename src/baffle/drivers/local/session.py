@@ -22,7 +22,7 @@ from baffle.backends.torch import (
 from baffle.cohort import cohort_size
 from baffle.config import Settings, resolve, to_toml
 from baffle.drivers.build import genesis, policy
-from baffle.drivers.local.answers import OneByOne
+from baffle.drivers.local.answers import Together
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.federation import Federation, Follower, RoundRecord
 from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
@@ -157,7 +157,7 @@ def start(settings: Settings, task: Task, folder: Path) -> Session:
         ModelError: nothing to train.
         LedgerError: the folder holds a run already.
     """
-    signature = model_signature(task.model)
+    settings, signature = with_clients(settings), model_signature(task.model)
     spec = genesis(settings, signature, b"")
     rules = Rules.of(spec)
     state = rules.start(initial_weights(task.model))
@@ -166,6 +166,17 @@ def start(settings: Settings, task: Task, folder: Path) -> Session:
     ledger = Ledger.create(folder, spec.to_bytes())
     _store_start(settings, folder, ledger, state)
     return _session(settings, task, folder, ledger, spec, state, None)
+
+
+def with_clients(settings: Settings) -> Settings:
+    """Return the settings with one client in a pass where nothing is said of it.
+
+    So it is in runs from before there was a choice.
+    """
+    engine = settings.engine
+    if engine.clients:
+        return settings
+    return settings.model_copy(update={"engine": engine.model_copy(update={"clients": 1})})
 
 
 def _store_start(settings: Settings, folder: Path, ledger: Ledger, state: TrainState) -> None:
@@ -188,7 +199,7 @@ def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
     ledger = Ledger.open(folder, write=True)
     try:
         spec = Genesis.from_bytes(ledger.genesis)
-        settings = resolve(spec.settings)
+        settings = with_clients(resolve(spec.settings))
         task = task_for(settings)
         spec.signature.require(model_signature(task.model), "the resumed run")
         if len(task.rows) != settings.federation.clients:
@@ -238,12 +249,13 @@ def _session(
         chunk=settings.engine.chunk,
         threads=settings.engine.threads,
     )
+    roster = Roster(settings.key, spec.run, rules, probe, task.rows)
     requests = policy(settings, spec.signature)
     server = Server(spec.run, rules, requests, state, f.clients, f.min_reports, last)
     federation = Federation(
         server=server,
         follower=Follower(rules, state, server.digest),
-        answers=OneByOne(Roster(settings.key, spec.run, rules, probe, task.rows)),
+        answers=Together(roster, settings.engine.clients),
         ledger=ledger,
         key=settings.key,
         clients=f.clients,

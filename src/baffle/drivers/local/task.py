@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 from torch.utils.data import default_collate
 
 from baffle.backends.torch import Examples
@@ -66,9 +67,33 @@ class JoinedExamples:
         return int(self.starts[-1])
 
     def batch(self, numbers: NDArray[np.int64]) -> tuple[Any, Any]:
-        """Return examples of one client; a probe never mixes clients."""
-        client = int(np.searchsorted(self.starts, numbers[0], side="right")) - 1
-        return self.parts[client].batch(numbers - self.starts[client])
+        """Return these examples, which may be several clients'.
+
+        Raises:
+            DataError: the clients' examples differ in form.
+        """
+        whose = np.searchsorted(self.starts, numbers, side="right") - 1
+        borders = np.flatnonzero(np.diff(whose)) + 1
+        parts = [
+            self.parts[client].batch(own - self.starts[client])
+            for client, own in zip(
+                whose[np.r_[0, borders]], np.split(numbers, borders), strict=True
+            )
+        ]
+        return parts[0] if len(parts) == 1 else _behind_one_another(parts)
+
+
+def _behind_one_another(batches: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Return batches of one form as one batch."""
+    flat = [pytree.tree_flatten(batch) for batch in batches]
+    specs = {str(spec) for _, spec in flat}
+    tensors = all(isinstance(x, Tensor) for leaves, _ in flat for x in leaves)
+    types = [[(x.dtype, x.shape[1:]) for x in leaves] for leaves, _ in flat] if tensors else []
+    if len(specs) > 1 or not tensors or any(t != types[0] for t in types):
+        raise DataError("the clients' examples differ in form, so they do not make one batch")
+    joined = [torch.cat(parts) for parts in zip(*(leaves for leaves, _ in flat), strict=True)]
+    inputs, targets = pytree.tree_unflatten(joined, flat[0][1])
+    return inputs, targets
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ for group norm and Hardswish.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
@@ -30,24 +31,25 @@ RELU_LAYERS: Mapping[type[nn.Module], str] = {
     nn.RReLU: "rrelu",
 }
 
-SLOWER: tuple[tuple[tuple[type[nn.Module], ...], str], ...] = (
-    ((nn.RNNBase, nn.LSTMCell), "one forward pass a direction"),
-    (
-        (
-            nn.GRUCell,
-            nn.RNNCell,
-            nn.MultiheadAttention,
-            nn.ConvTranspose1d,
-            nn.ConvTranspose2d,
-            nn.ConvTranspose3d,
-            nn.Bilinear,
-            nn.EmbeddingBag,
-            nn.PReLU,
-            nn.InstanceNorm1d,
-            nn.InstanceNorm2d,
-            nn.InstanceNorm3d,
-        ),
-        "a pass over perturbed copies of the weights",
+
+@dataclass(frozen=True)
+class Slower:
+    """Layers that probing takes a slower way through: which, what is done instead, what helps."""
+
+    kinds: tuple[type[nn.Module], ...]
+    way: str
+    mend: str
+    applies: Callable[[nn.Module], bool] = lambda part: True
+
+
+_FREEZE = "freeze its weights with requires_grad_(False)."
+
+SLOWER: tuple[Slower, ...] = (
+    Slower(
+        (nn.Embedding, nn.EmbeddingBag),
+        "its max_norm writes into the weights, so the whole model goes one direction at a time",
+        f"Leave max_norm away, or {_FREEZE}",
+        lambda part: part.max_norm is not None,
     ),
 )
 """Layers that the batched pass has no rule for, and what is done instead."""
@@ -172,17 +174,17 @@ def slower(subject: Subject) -> Iterator[Finding]:
     """Layers whose weights the batched pass cannot move.
 
     Example:
-        >>> [f.where for f in slower(Subject(nn.Sequential(nn.LSTM(2, 2))))]
+        >>> [f.where for f in slower(Subject(nn.Sequential(nn.Embedding(3, 2, max_norm=1.0))))]
         ['0']
     """
-    for kinds, way in SLOWER:
-        for name, part in subject.parts(*kinds):
-            if any(p.requires_grad for p in part.parameters()):
+    for row in SLOWER:
+        for name, part in subject.parts(*row.kinds):
+            if row.applies(part) and any(p.requires_grad for p in part.parameters()):
                 yield Finding(
                     "note",
                     name,
-                    f"Probing takes a slower way through {type(part).__name__}: {way}.",
-                    "Nothing, or freeze its weights with requires_grad_(False).",
+                    f"Probing takes a slower way through {type(part).__name__}: {row.way}.",
+                    row.mend,
                 )
 
 

@@ -8,10 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from baffle.backends.torch.rules import convolution, elementwise, embedding, matrix, norm, views
+from baffle.backends.torch.rules import (
+    attention,
+    computed,
+    contraction,
+    convolution,
+    elementwise,
+    embedding,
+    matrix,
+    norm,
+    recurrent,
+    transposed,
+    views,
+)
 
 RULES: dict[Callable, Callable] = {}
-for _part in (matrix, convolution, embedding, norm, elementwise, views):
+for _part in (
+    *(matrix, contraction, convolution, transposed, embedding, norm),
+    *(attention, recurrent, computed, elementwise, views),
+):  # a later part's rule for a function takes the place of an earlier one's
     RULES.update(_part.RULES)
 
 __all__ = ["RULES"]

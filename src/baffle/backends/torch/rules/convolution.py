@@ -3,10 +3,15 @@
 W + σ out ⊗ inner ⊗ kernel: mix the input channels by `inner`, run a one-channel convolution with
 `kernel`, scale by `out`. With groups, each group mixes its own channels. Where all points have the
 same input, the one-channel results of all points are one convolution with P output channels.
+
+A depthwise weight is all kernel, so that its correction would cost as much as the convolution
+itself: there, and where a pass has one point or a weight is computed from parameters, each point
+gets a convolution with its own weight instead.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baffle.backends.torch.moved import Low
+from baffle.backends.torch.moved import Low, Moved
 from baffle.backends.torch.unsupported import Unsupported
 
 if TYPE_CHECKING:
@@ -31,6 +36,14 @@ class Geometry:
     kernel: tuple[int, ...]
     groups: int
     options: dict[str, Any]
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether the kernel is one pixel, without padding."""
+        padding = self.options["padding"]
+        if not isinstance(padding, str):
+            padding = padding if isinstance(padding, (tuple, list)) else (padding,)
+        return math.prod(self.kernel) == 1 and (isinstance(padding, str) or not any(padding))
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None, groups: int) -> Tensor:
         """Convolve, with these groups instead of its own."""
@@ -53,12 +66,24 @@ def convolution(
     run.require_folded(name, input)
     if input.dim() != weight.dim():
         raise Unsupported(name, "an input without batch axis")
-    if matrix is not None and matrix.low is None:
-        raise Unsupported(name, "a weight computed from parameters")
     options = {"stride": stride, "padding": padding, "dilation": dilation}
     geometry = Geometry(function, tuple(weight.shape[2:]), groups, options)
+    depthwise = groups > 1 and weight.shape[1] == 1
+    if matrix is not None and (run.points == 1 or depthwise or matrix.low is None):
+        return _in_turn(run, geometry, run.real(input), matrix, bias)
     base, low = (matrix.base, matrix.low) if matrix else (weight, None)
     return _at_points(run, geometry, input, base, low, bias)
+
+
+def _in_turn(
+    run: Pass, geometry: Geometry, x: Tensor, matrix: Moved, bias: Tensor | None
+) -> Tensor:
+    """Return the convolution point after point, each with its own weight."""
+    offset, found = run.moved(bias), []
+    for point, rows in enumerate(x.chunk(run.points)):
+        own = offset.values[point] if offset else bias
+        found.append(geometry(rows, matrix.at(point), own, geometry.groups))
+    return found[0] if len(found) == 1 else torch.cat(found)
 
 
 def _at_points(
@@ -73,6 +98,8 @@ def _at_points(
     if low is not None:
         one_channel = _one_channel if rows is None else _one_channel_shared
         image = run.split(one_channel(geometry, x, low)).unsqueeze(3)
+        if offset is not None and rows is None and geometry.groups == 1:
+            return _add_both(y, image, low.out, offset.values)
         add = Tensor.addcmul_ if rows is None else torch.addcmul
         out = add(out, _by_channel(low.out, out), image)
     elif rows is not None:
@@ -82,6 +109,17 @@ def _at_points(
     return y if rows is None else out.reshape(-1, *y.shape[1:])
 
 
+def _add_both(y: Tensor, image: Tensor, out: Tensor, bias: Tensor) -> Tensor:
+    """Add out ⊗ image and the bias to a fresh y [P·B, O, ...] in one sweep over it."""
+    if not y.is_contiguous():
+        y = y.contiguous()
+    flat = image.reshape(len(y), 1, -1)
+    left = torch.stack((out, bias), dim=2).repeat_interleave(len(y) // len(out), 0)
+    right = torch.cat((flat, torch.ones_like(flat)), dim=1)
+    y.view(*y.shape[:2], -1).baddbmm_(left, right)
+    return y
+
+
 def _by_channel(values: Tensor, out: Tensor) -> Tensor:
     """Shape values [P, O] to stand beside an output [P or 1, B, G, O/G, *out]."""
     return values.view(len(values), 1, *out.shape[2:4], *[1] * (out.dim() - 4))
@@ -89,13 +127,26 @@ def _by_channel(values: Tensor, out: Tensor) -> Tensor:
 
 def _one_channel(geometry: Geometry, x: Tensor, low: Low) -> Tensor:
     """Return each group's mixed channels after the point's kernel; [P·B, G, *out]."""
+    pointwise = geometry.pointwise
+    x = _strided(x, geometry.options["stride"]) if pointwise else x
     images, groups = len(x) * geometry.groups, geometry.groups
     each = images // len(low.inner)
-    mix = low.inner.repeat_interleave(each, 0).unsqueeze(1)
+    inner = low.inner * low.kernel if pointwise else low.inner
+    mix = inner.repeat_interleave(each, 0).unsqueeze(1)
     mixed = torch.bmm(mix, x.reshape(images, x.shape[1] // groups, -1))
+    if pointwise:
+        return mixed.view(len(x), groups, *x.shape[2:])
     filters = low.kernel.repeat_interleave(each, 0).view(images, 1, *geometry.kernel)
     found = geometry(mixed.view(1, images, *x.shape[2:]), filters, None, images)
     return found.view(len(x), groups, *found.shape[2:])
+
+
+def _strided(x: Tensor, stride: Any) -> Tensor:
+    """Return the pixels that a kernel of one pixel sees."""
+    axes = x.dim() - 2
+    steps = (stride,) * axes if isinstance(stride, int) else (tuple(stride) * axes)[:axes]
+    picked: tuple[Any, ...] = (..., *(slice(None, None, step) for step in steps))
+    return x[picked]
 
 
 def _one_channel_shared(geometry: Geometry, rows: Tensor, low: Low) -> Tensor:

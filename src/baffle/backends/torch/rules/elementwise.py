@@ -1,4 +1,4 @@
-"""Sums, differences, products and quotients of activations and free parameters.
+"""Sums, products, comparisons and choices of activations and free parameters.
 
 A parameter of shape s broadcasts against [B, ..., *s] in the module; against [P, B, ..., *s] it is
 [P, 1, ..., *s].
@@ -12,54 +12,79 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from baffle.backends.torch.moved import Moved
+from baffle.backends.torch.rules.rows import by_point
 from baffle.backends.torch.unsupported import Unsupported, operation_name, writes
 
 if TYPE_CHECKING:
     from baffle.backends.torch.rank_one import Pass
 
 
-def elementwise(func: Callable, run: Pass, a: Any, b: Any, **options: Any) -> Tensor:
-    """Return func(a, b) at every point, where one of the two is an activation."""
-    left, right = run.moved(a), run.moved(b)
-    if right is not None and run.folded(a):
-        x = _rows(run, a, writing=writes(func))
-        found = func(x, _beside(run, right, a, func), **options)
-    elif left is not None and run.folded(b):
-        if writes(func):
-            raise Unsupported(operation_name(func), "it writes into a parameter")
-        x = _rows(run, b, writing=False)
-        found = func(_beside(run, left, b, func), x, **options)
-    else:
-        return run.by_point(func, (a, b), options)
+def elementwise(func: Callable, run: Pass, *args: Any, **options: Any) -> Tensor:
+    """Return func(*args) at every point, where activations and parameters broadcast."""
+    activations = [a for a in args if run.folded(a)]
+    if not activations:
+        return run.by_point(func, args, options)
+    if writes(func):
+        _require_own_memory(run, func, args[0])
+    dims = max(a.dim() for a in args if isinstance(a, Tensor))
+    length = activations[0].shape[0]
+    if length % run.rows or any(a.dim() != dims or a.shape[0] != length for a in activations):
+        raise Unsupported(operation_name(func), "activations that do not begin with the examples")
+    found = func(*(_beside(run, a, dims, length) for a in args), **options)
     return found.reshape(-1, *found.shape[2:])
 
 
-def _rows(run: Pass, x: Tensor, writing: bool) -> Tensor:
-    """Return an activation as [P, B, ...], or [1, B, ...] where all points have the same."""
+def _require_own_memory(run: Pass, func: Callable, target: Any) -> None:
+    if not run.folded(target):
+        raise Unsupported(operation_name(func), "it writes into a parameter")
+    if run.shared(target) is not None:
+        raise Unsupported(operation_name(func), "it writes into an input")
+
+
+def _beside(run: Pass, x: Any, dims: int, length: int) -> Any:
+    """Shape an argument to stand beside activations [P, length / P, ...] of `dims` axes."""
+    if not isinstance(x, Tensor):
+        return x
+    moved = run.moved(x)
+    if moved is not None:
+        return by_point(run, moved, dims, length)
     rows = run.shared(x)
-    if rows is None:
-        return run.split(x)
-    if writing:
-        raise Unsupported("elementwise", "it writes into an input")
-    return rows.unsqueeze(0)
+    if rows is not None:
+        return rows.unsqueeze(0)
+    own = x.dim() == dims and x.shape[0] == length
+    return run.split(x) if own else x
 
 
-def _beside(run: Pass, parameter: Moved, x: Tensor, func: Callable) -> Tensor:
-    """Shape a parameter's values [P, 1, …, *shape] to stand beside an activation [P·B, ...]."""
-    shape = parameter.base.shape
-    if len(shape) == x.dim() and shape[0] == 1:
-        shape = shape[1:]
-    if len(shape) >= x.dim():
-        raise Unsupported(operation_name(func), f"a parameter {list(shape)} meets the batch axis")
-    return parameter.values.view(run.points, *[1] * (x.dim() - len(shape)), *shape)
+def prelu(run: Pass, input: Tensor, weight: Tensor) -> Tensor:  # noqa: A002
+    """Return max(x, 0) + w min(x, 0) at every point; w is one number, or one a channel."""
+    slope = run.moved(weight)
+    run.require_folded("prelu", input)
+    if slope is None:
+        raise Unsupported("prelu", "a slope that is an activation")
+    x = run.real(input)
+    below = run.split(x.clamp(max=0))
+    channels = [-1, *[1] * (x.dim() - 2)] if x.dim() > 1 else [1]
+    below.mul_(slope.values.view(run.points, 1, *channels))
+    return x.clamp(min=0).add_(below.view(x.shape))
 
 
-_NAMES = ("add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide")
-_FUNCTIONS = [
-    *(getattr(torch, name) for name in (*_NAMES, "maximum", "minimum")),
-    *(getattr(torch.Tensor, name) for name in (*_NAMES, "maximum", "minimum")),
-    *(getattr(torch.Tensor, name + "_") for name in _NAMES),
-]
-RULES = {func: partial(elementwise, func) for func in _FUNCTIONS}
+_WRITTEN = ("add", "sub", "subtract", "mul", "multiply", "div", "divide", "true_divide")
+_PLAIN = ("maximum", "minimum", "pow", "fmod", "remainder", "lerp", "addcmul", "addcdiv", "rsub")
+_COMPARED = ("gt", "ge", "lt", "le", "eq", "ne", "greater", "less", "atan2")
+_REFLECTED = ("__rsub__", "__rtruediv__", "__rdiv__", "__rpow__", "__radd__", "__rmul__")
+
+
+def _functions() -> list[Callable[..., Tensor]]:
+    both: list[str] = [*_WRITTEN, *_PLAIN, *_COMPARED]
+    methods: list[str] = [*both, *_REFLECTED, "__pow__", *(name + "_" for name in _WRITTEN)]
+    found = [getattr(torch, name, None) for name in both]
+    found += [getattr(torch.Tensor, name, None) for name in methods]
+    return [torch.where, *(function for function in found if function is not None)]
+
+
+RULES: dict[Callable[..., Any], Callable[..., Any]] = {
+    **{function: partial(elementwise, function) for function in _functions()},
+    **dict.fromkeys((torch.prelu, functional.prelu, torch.Tensor.prelu), prelu),
+}

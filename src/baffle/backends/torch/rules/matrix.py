@@ -1,8 +1,9 @@
 """Products with a matrix that differs by point: x(W + σ a bᵀ)ᵀ = xWᵀ + σ (x·b) aᵀ.
 
-One product with W serves all points. The dot products x·b are one batched product, and the
-correction is added in place to the fresh output. Where all points have the same rows x, the product
-with W is that of one point.
+One product with W serves all points. The dot products x·b are one batched product. The correction
+and the bias are written first and the product adds to them, as a plain product adds to its bias; so
+the correction costs one more read of x. Where all points have the same rows x, the product with W
+is that of one point, and the correction is added to it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baffle.backends.torch.moved import Delta
+from baffle.backends.torch.moved import Delta, Low
+from baffle.backends.torch.rules.rows import examples_first
 from baffle.backends.torch.unsupported import Unsupported
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _PADDED, _MANY_ROWS = 16, 256
 
 
+@examples_first
 def linear(run: Pass, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002
     """Return x Wᵀ + bias at every point."""
     matrix = run.moved(weight)
@@ -51,38 +54,87 @@ def _product(
     if x.dim() < 2 or weight.dim() != 2 or (bias is not None and bias.dim() != 1):
         raise Unsupported(op, "shapes other than rows times a matrix plus a vector")
     offset = run.moved(bias)
+    bias = bias if offset is None else offset.values
     rows = run.shared(x)
-    y = _base(x if rows is None else rows, weight, None if offset else bias)
-    by_point = y.view(run.points if rows is None else 1, -1, y.shape[-1])
-    flat = (x if rows is None else rows).reshape(len(by_point), -1, x.shape[-1])
-    out = by_point if delta is None else _corrected(by_point, flat, delta, fresh=rows is not None)
-    if rows is not None and delta is None:
-        out = out.repeat(run.points, 1, 1)
-    if offset is not None:
-        out.add_(offset.values.unsqueeze(1))
-    return out.view(*x.shape[:-1], -1)
+    if rows is not None:
+        found = _from_shared_rows(run.points, rows, weight, delta, bias)
+    else:
+        found = _from_rows(x.reshape(run.points, -1, x.shape[-1]), weight, delta, bias)
+    return found.view(*x.shape[:-1], -1)
+
+
+def _from_rows(x: Tensor, weight: Tensor, delta: Delta | None, bias: Tensor | None) -> Tensor:
+    """Return the product at every point, [P, n, O], from rows [P, n, I]."""
+    if isinstance(delta, Tensor):
+        moved = (delta + weight).to(weight.dtype).transpose(1, 2)
+        return torch.bmm(x, moved) if bias is None else torch.baddbmm(_beside(bias), x, moved)
+    flat = x.reshape(-1, x.shape[-1])
+    if delta is None and (bias is None or bias.dim() == 1):
+        return _base(flat, weight, bias).view(*x.shape[:2], -1)
+    if _slow_width(flat, weight):
+        y = _base(flat, weight, None).view(*x.shape[:2], -1)
+        return _corrected(y, x, delta, bias, out=y)
+    # What is added is written first, in the place of the bias that a plain product begins with, so
+    # that the product itself adds to it and nothing is read twice.
+    y = x.new_empty(*x.shape[:2], weight.shape[0])
+    if delta is None:
+        y.copy_(_beside(bias)) if bias is not None else y.zero_()
+    elif bias is None:
+        torch.mul(_dots(x, delta), delta.out.unsqueeze(1), out=y)
+    else:
+        torch.addcmul(_beside(bias), _dots(x, delta), delta.out.unsqueeze(1), out=y)
+    y.view(len(flat), -1).addmm_(flat, weight.t())
+    return y
+
+
+def _from_shared_rows(
+    points: int, rows: Tensor, weight: Tensor, delta: Delta | None, bias: Tensor | None
+) -> Tensor:
+    """Return the product at every point, [P, n, O], where all points have the same rows."""
+    flat = rows.reshape(1, -1, rows.shape[-1])
+    if isinstance(delta, Tensor):
+        return _from_rows(flat.expand(points, -1, -1), weight, delta, bias)
+    by_point = bias is not None and bias.dim() == 2
+    y = _base(flat[0], weight, None if by_point else bias).unsqueeze(0)
+    out = y.new_empty(points, *y.shape[1:])
+    return _corrected(y, flat, delta, bias if by_point else None, out)
+
+
+def _corrected(
+    y: Tensor, rows: Tensor, delta: Low | None, bias: Tensor | None, out: Tensor
+) -> Tensor:
+    """Return y [P or 1, n, O] plus σ (x·b) aᵀ and a bias, written to `out` [P, n, O]."""
+    if delta is not None:
+        torch.addcmul(y, _dots(rows, delta), delta.out.unsqueeze(1), out=out)
+    elif out is not y:
+        out.copy_(y)
+    return out if bias is None else out.add_(_beside(bias))
+
+
+def _dots(rows: Tensor, delta: Low) -> Tensor:
+    """Return x·b for rows [P or 1, n, I]; [P, n, 1]."""
+    if len(rows) != len(delta.inner):
+        return (delta.inner @ rows[0].t()).unsqueeze(2)
+    # In this order MKL and its like take the fast way; the other is ten times slower.
+    return torch.bmm(delta.inner.unsqueeze(1), rows.transpose(1, 2)).transpose(1, 2)
+
+
+def _beside(bias: Tensor) -> Tensor:
+    """Shape a bias [O] or [P, O] to stand beside [P, n, O]."""
+    return bias.unsqueeze(-2)
 
 
 def _base(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return the product that all points share."""
-    outputs = weight.shape[0]
+    """Return the product that all points share; [n, O]."""
+    if bias is None and _slow_width(x, weight):
+        padded = functional.pad(weight, (0, 0, 0, _PADDED - weight.shape[0]))
+        return functional.linear(x, padded)[..., : weight.shape[0]].contiguous()
+    return functional.linear(x, weight, bias)
+
+
+def _slow_width(x: Tensor, weight: Tensor) -> bool:
     many = x.numel() >= _MANY_ROWS * x.shape[-1] and x.device.type == "cpu"
-    if many and 4 < outputs < _PADDED and bias is None:
-        weight = functional.pad(weight, (0, 0, 0, _PADDED - outputs))
-        return functional.linear(x, weight)[..., :outputs].contiguous()
-    return functional.linear(x, weight, bias).contiguous()
-
-
-def _corrected(y: Tensor, rows: Tensor, delta: Delta, fresh: bool) -> Tensor:
-    """Add rows · deltaᵀ to y [P or 1, n, O]: to a fresh tensor, or in place."""
-    if isinstance(delta, Tensor):
-        term = torch.matmul(rows, delta.transpose(1, 2))
-        return term.add_(y)
-    if fresh:
-        dots = delta.inner @ rows[0].t()
-        return torch.addcmul(y, dots.unsqueeze(2), delta.out.unsqueeze(1))
-    dots = torch.bmm(delta.inner.unsqueeze(1), rows.transpose(1, 2))
-    return y.addcmul_(dots.transpose(1, 2), delta.out.unsqueeze(1))
+    return many and 4 < weight.shape[0] < _PADDED
 
 
 RULES = {

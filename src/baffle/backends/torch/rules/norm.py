@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from baffle.backends.torch.rules.rows import examples_first
 from baffle.backends.torch.unsupported import Unsupported
 
 if TYPE_CHECKING:
     from baffle.backends.torch.rank_one import Pass
 
 
+@examples_first
 def layer_norm(
     run: Pass,
     input: Tensor,  # noqa: A002
@@ -29,6 +31,7 @@ def layer_norm(
     return _affine(run, y, weight, bias, y.dim() - len(normalized_shape))
 
 
+@examples_first
 def rms_norm(
     run: Pass,
     input: Tensor,  # noqa: A002
@@ -78,13 +81,41 @@ def batch_norm(
     return _affine(run, y, weight, bias, 1)
 
 
+def instance_norm(
+    run: Pass,
+    input: Tensor,  # noqa: A002
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Return the instance norm at every point; scale and shift are by channel."""
+    run.require_folded("instance_norm", input)
+    if run.moved(running_mean) or run.moved(running_var):
+        raise Unsupported("instance_norm", "trained statistics")
+    if running_mean is not None and use_input_stats:
+        raise Unsupported("instance_norm", "it writes statistics")
+    x = run.real(input)
+    y = functional.instance_norm(
+        x, running_mean, running_var, None, None, use_input_stats, momentum, eps
+    )
+    return _affine(run, y, weight, bias, 1)
+
+
 def _affine(run: Pass, y: Tensor, weight: Tensor | None, bias: Tensor | None, axis: int) -> Tensor:
     """Scale and shift the fresh y [P·B, ...] in place by parameters that stand from `axis` on."""
     out = run.split(y)
-    if weight is not None:
-        out.mul_(_from_axis(run, weight, out, axis + 1))
-    if bias is not None:
-        out.add_(_from_axis(run, bias, out, axis + 1))
+    scale = None if weight is None else _from_axis(run, weight, out, axis + 1)
+    shift = None if bias is None else _from_axis(run, bias, out, axis + 1)
+    if scale is not None and shift is not None:
+        torch.addcmul(shift, out, scale, out=out)
+    elif scale is not None:
+        out.mul_(scale)
+    elif shift is not None:
+        out.add_(shift)
     return y
 
 
@@ -105,4 +136,5 @@ RULES = {
     functional.group_norm: group_norm,
     torch.group_norm: group_norm,
     functional.batch_norm: batch_norm,
+    functional.instance_norm: instance_norm,
 }

@@ -1,0 +1,76 @@
+"""A pass of one point: each operation gets the point's own parameters, made when it asks for them.
+
+It is the module's own forward pass in every respect, with one perturbed tensor in memory at a time
+instead of a second copy of the weights. This is how a probe keeps to the memory of plain inference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils import _pytree as pytree
+
+from baffle.backends.torch.examples import arguments, cloned
+from baffle.backends.torch.moved import Moved
+from baffle.backends.torch.operations import METADATA
+
+KEPT_ENTRIES = 2**18  # of a tensor that is kept for its next use: a recurrent cell's, a bias
+
+
+class OnePoint(TorchFunctionMode):
+    """Hand out perturbed parameters.
+
+    Args:
+        tracked: by id of a parameter, its values at the one point.
+    """
+
+    def __init__(self, tracked: Mapping[int, Moved]) -> None:
+        super().__init__()
+        self.tracked = tracked
+        self._kept: dict[int, Tensor] = {}
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func not in METADATA and self._asks((*args, *kwargs.values())):
+            args, kwargs = pytree.tree_map_only(Tensor, self._moved, (args, kwargs))
+        return func(*args, **kwargs)
+
+    def _asks(self, values: Any) -> bool:
+        """Say whether a trained parameter is among the arguments, also in lists and dicts."""
+        for x in values:
+            if isinstance(x, Tensor) and id(x) in self.tracked:
+                return True
+            inner = x.values() if isinstance(x, dict) else x
+            if isinstance(x, (list, tuple, dict)) and self._asks(inner):
+                return True
+        return False
+
+    def _moved(self, x: Tensor) -> Tensor:
+        moved = self.tracked.get(id(x))
+        if moved is None:
+            return x
+        if id(x) in self._kept:
+            return self._kept[id(x)]
+        found = moved.at(0)
+        if found.numel() <= KEPT_ENTRIES:
+            self._kept[id(x)] = found
+        return found
+
+
+def at_one_point(module: nn.Module, inputs: Any, tracked: Mapping[int, Moved]) -> Any:
+    """Return the module's outputs [1, B, ...] at one point.
+
+    Args:
+        module: in eval mode.
+        inputs: a batch of B examples; the module gets copies.
+        tracked: by id of each trained parameter, its values at the point.
+    """
+    args, kwargs = arguments(cloned(inputs))
+    with OnePoint(tracked):
+        output = module(*args, **kwargs)
+    return pytree.tree_map_only(Tensor, lambda x: x.unsqueeze(0), output)

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory on this machine: what `baffle bench` shows."""

@@ -1,0 +1,93 @@
+"""Our probes: the whole of a `TorchProbe` call, drawing and loss included."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from baffle.backends.torch import TorchProbe, initial_weights
+from baffle.bench.sides.work import SIGMA, Case, Setting, Work, powers
+from baffle.directions import Place, Points, make_kind
+
+KEY, KIND = 1, "rank_one"
+
+
+class Rows:
+    """The batch, as the examples that a probe asks for."""
+
+    def __init__(self, batch: tuple[Any, Any]) -> None:
+        self.whole = batch
+
+    def __len__(self) -> int:
+        return len(self.whole[1])
+
+    def batch(self, numbers: NDArray[np.int64]) -> tuple[Any, Any]:
+        """Return (inputs, targets) of these examples."""
+        index = torch.from_numpy(numbers).to(self.whole[1].device)
+        return self.whole[0][index], self.whole[1][index]
+
+
+class Probes:
+    """K one-sided points a call, `chunk` points a pass (0: as the engine chooses).
+
+    Args:
+        case: what to probe.
+        shared: the same points again, as another client of the same round has them; else a new
+            round a call, so that directions are drawn anew.
+    """
+
+    def __init__(self, case: Case, shared: bool = False) -> None:
+        self.case, self.unit, self.shared = case, case.examples, shared
+        self.module = case.own_module()
+        self.weights = read_only(initial_weights(self.module))
+        self.route = ""
+
+    def chunks(self) -> tuple[int, ...]:
+        """Return the engine's own choice, then numbers of points."""
+        return (0, *powers(1, self.case.directions))
+
+    def work(self, setting: Setting, most: int) -> Work:
+        """Return a call whose route has been chosen and checked."""
+        case = self.case
+        probe = self.probe(setting)
+        count = case.points(most, setting.chunk or 1)
+        examples = np.arange(case.examples)
+        rounds: Iterator[int] = itertools.repeat(0) if self.shared else itertools.count(1)
+
+        def run() -> None:
+            probe(self.weights, points_of(probe, count, next(rounds)), examples)
+
+        run()
+        self.route = probe.route
+        return Work(count * case.examples, run)
+
+    def probe(self, setting: Setting) -> TorchProbe:
+        """Return a new probe of the module."""
+        case = self.case
+        rows = Rows(case.batch)
+        return TorchProbe(self.module, case.subject.loss, rows, setting.chunk, setting.threads)
+
+
+def points_of(probe: TorchProbe, count: int, round: int) -> Points:
+    """Return that many directions of a round, one point each."""
+    exponent = int(np.log2(SIGMA))
+    return Points(
+        Place(KEY, round),
+        make_kind(KIND, KEY),
+        (exponent,) * len(probe.signature.trained),
+        np.arange(count, dtype=np.uint32),
+        np.ones(count, dtype=np.int8),
+    )
+
+
+def read_only(weights: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Return copies that nobody can write to, so that a probe loads them once."""
+    copies = {name: np.array(w) for name, w in weights.items()}
+    for array in copies.values():
+        array.flags.writeable = False
+    return copies

@@ -1,0 +1,163 @@
+"""Commands that measure this machine: bench throughput, rebuild, memory, simulate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Measure speed and memory on this machine.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Models = Annotated[
+    list[str] | None, typer.Option("--model", help="A module to measure; may be repeated.")
+]
+Batches = Annotated[
+    list[int] | None, typer.Option("--batch", "-B", help="Examples a batch; may be repeated.")
+]
+Directions = Annotated[
+    int | None, typer.Option("--directions", "-K", help="Directions K; 32 by default.")
+]
+Repeats = Annotated[int | None, typer.Option(help="Repeats of which the median counts.")]
+Threads = Annotated[int, typer.Option(help="Threads; 0 for the best of one and all cores.")]
+AllThreads = Annotated[int, typer.Option("--threads", help="Threads; 0 for all cores.")]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+SimulatedDirections = Annotated[
+    int | None, typer.Option("--directions", "-K", help="Directions K; 64 by default.")
+]
+SimulatedBatch = Annotated[
+    int | None, typer.Option("--batch", "-B", help="Examples a client; 8 by default.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="A smoke run of seconds; figures are rough.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object as the last line of standard output.")
+]
+File = Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON there as well.")]
+
+QUICK_MODELS, QUICK_DIRECTIONS, QUICK_REPEATS = ("mlp", "lenet5"), 4, 3
+
+
+@app.command()
+def throughput(
+    model: Models = None,
+    batch: Batches = None,
+    directions: Directions = None,
+    repeats: Repeats = None,
+    threads: Threads = 0,
+    device: Device = "cpu",
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """Examples a second through probes, over those of the best plain inference.
+
+    Beside ours: the in-place randn loop, vmap over copies, training steps. A quarter of an hour.
+    """
+    from baffle.bench.modules import subject_of, subjects_on
+    from baffle.bench.options import QUICK, Budget, Options
+    from baffle.bench.throughput import throughput as measure
+    from baffle.cli.bench_tables import throughput_table
+    from baffle.cli.measuring import measured, require_batches
+
+    options = Options(
+        directions=_given(directions, QUICK_DIRECTIONS if quick else 32),
+        repeats=_given(repeats, QUICK_REPEATS if quick else 9),
+        device=device,
+        threads=threads,
+        budget=QUICK if quick else Budget(),
+    )
+    names = model or (QUICK_MODELS if quick and device == "cpu" else subjects_on(device))
+    subjects = [subject_of(name) for name in names]
+    batches = require_batches(batch)
+    cases = [(s, b) for s in subjects for b in batches or s.batches[: 1 if quick else None]]
+    work = lambda say: measure(cases, options, say)  # noqa: E731
+    measured(work, len(cases), throughput_table, as_json, output, device)
+
+
+@app.command()
+def rebuild(
+    repeats: Repeats = None,
+    threads: Annotated[int, typer.Option(help="Threads of both sides; 0 for all cores.")] = 1,
+    device: Device = "cpu",
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """Seconds from summed integers to the estimate, beside the usual loop of Gaussian noise."""
+    from baffle.bench.rebuild import RebuildOptions
+    from baffle.bench.rebuild import rebuild as measure
+    from baffle.cli.bench_tables import rebuild_table
+    from baffle.cli.measuring import measured
+
+    smoke: dict[str, Any] = {"layers": 1, "width": 64, "sample": 0.0} if quick else {}
+    count = _given(repeats, QUICK_REPEATS if quick else 9)
+    options = RebuildOptions(repeats=count, threads=threads, device=device, **smoke)
+    measured(lambda say: measure(options, say), None, rebuild_table, as_json, output, device)
+
+
+@app.command()
+def memory(
+    model: Models = None,
+    batch: Batches = None,
+    directions: Directions = None,
+    repeats: Repeats = None,
+    threads: AllThreads = 0,
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """Peak resident memory of probes, plain inference and training steps, in fresh processes."""
+    from baffle.bench.memory import MemoryOptions
+    from baffle.bench.memory import memory as measure
+    from baffle.bench.modules import SUBJECTS, subject_of
+    from baffle.cli.bench_tables import memory_table
+    from baffle.cli.measuring import measured, require_batches
+
+    options = MemoryOptions(
+        directions=_given(directions, QUICK_DIRECTIONS if quick else 32),
+        repeats=_given(repeats, 1 if quick else 3),
+        threads=threads,
+    )
+    names = model or [name for name, s in SUBJECTS.items() if s.memory_batch]
+    subjects = [subject_of(name) for name in (names[:1] if quick else names)]
+    batches = require_batches(batch)
+    cases = [(s.name, b) for s in subjects for b in batches or [s.memory_batch or s.batches[-1]]]
+    measured(lambda say: measure(cases, options, say), len(cases), memory_table, as_json, output)
+
+
+@app.command()
+def simulate(
+    model: Models = None,
+    clients: Annotated[
+        list[int] | None, typer.Option(help="Clients a round; may be repeated.")
+    ] = None,
+    directions: SimulatedDirections = None,
+    batch: SimulatedBatch = None,
+    repeats: Repeats = None,
+    threads: Threads = 0,
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """Seconds a simulated round: clients one after another, and many in one pass.
+
+    Unless some are named: the digits and LeNet, 10 to 10,000 clients a round.
+    """
+    from baffle.bench.simulate import SIMULATIONS, SimulateOptions, Simulation
+    from baffle.bench.simulate import simulate as measure
+    from baffle.cli.bench_tables import simulate_table
+    from baffle.cli.measuring import measured
+
+    options = SimulateOptions(repeats=_given(repeats, 1 if quick else 5), threads=threads)
+    models, counts = model or ["mlp"], clients or ([10] if quick else [1_000])
+    k, b = _given(directions, 64), _given(batch, 8)
+    named = tuple(Simulation(m, c, k, b) for m in models for c in counts)
+    any_named = any(given is not None for given in (model, clients, directions, batch))
+    rows = named if any_named or quick else SIMULATIONS
+    measured(lambda say: measure(rows, options, say), len(rows), simulate_table, as_json, output)
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value

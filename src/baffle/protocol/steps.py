@@ -1,0 +1,128 @@
+"""One local step of many clients at once: the same bytes as each of them alone would send.
+
+A client's own numbers stay functions of its key: they are drawn for all keys in one call, and the
+arithmetic between losses and integers is elementwise or along a client's own row.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.directions import ModelSignature, Place, Points
+from baffle.directions.coordinates import Purpose
+from baffle.directions.keyed import Keys
+from baffle.directions.subset import draw_subsets
+from baffle.errors import ProbeError
+from baffle.protocol.codec import RUN_PREFIX
+from baffle.protocol.messages import ENERGY_EXPONENT, LOSS_EXPONENT, Plan, Report
+from baffle.quantisation import Quantised, rounding_rows
+
+MAX_LOSS = 2**31 - 1
+MAX_ENERGY = 2**48 - 1
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What one client made of the losses of one local step.
+
+    Args:
+        quantised: its integers.
+        nonfinite: how many directions were left out.
+        loss: mean of the finite losses, nan if there is none.
+        odd, even: energies, see `Derivatives`.
+    """
+
+    quantised: Quantised
+    nonfinite: int
+    loss: float
+    odd: float
+    even: float
+
+
+def points_of(plan: Plan, signature: ModelSignature, step: int) -> Points:
+    """Return where all clients of a plan evaluate their losses in a local step."""
+    layout = plan.estimator.layout(plan.num_directions, plan.pairs)
+    exponents = tuple(plan.radius_exponent + s for s in plan.tensor_scales(signature))
+    place = Place(plan.key, plan.round, step)
+    return Points(place, plan.kind, exponents, layout.directions, layout.signs)
+
+
+def batch_size(plan: Plan, examples: int) -> int:
+    """Return how many of its examples a client probes on in a local step."""
+    return min(plan.batch or examples, examples)
+
+
+def draw_batches(
+    plan: Plan, step: int, keys: Keys, examples: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return which of its examples each client probes on; int64 [C, B].
+
+    Args:
+        plan, step: of what.
+        keys: the clients' own.
+        examples: how many each has; their batch sizes must be alike.
+    """
+    size = batch_size(plan, int(examples[0]))
+    return draw_subsets(keys, Purpose.BATCH, plan.round, step, examples, size)
+
+
+def take(plan: Plan, step: int, keys: Keys, losses: NDArray[np.float64]) -> list[Taken]:
+    """Return what each client makes of its losses [C, P]: derivatives, rounded by its own key."""
+    count = plan.num_directions
+    losses = np.ascontiguousarray(losses)  # so that a row is summed as it would be alone
+    found = plan.estimator.derivatives(losses, count, plan.pairs, plan.radius)
+    words = rounding_rows(keys, plan.round, step, count)
+    columns = (
+        plan.quantiser.quantise_rows(found.values, words),
+        np.sum(~found.finite, axis=1).tolist(),
+        found.loss.tolist(),
+        found.odd.tolist(),
+        found.even.tolist(),
+    )
+    return [Taken(*row) for row in zip(*columns, strict=True)]
+
+
+def require_losses(losses: NDArray[np.float64], shape: tuple[int, ...], whose: str) -> None:
+    """Raise ProbeError unless a backend's answer is float64 losses [P], or [C, P] of C clients."""
+    if losses.shape != shape or losses.dtype != np.float64:
+        raise ProbeError(
+            f"{whose}: expected {shape[-1]} float64 losses, got {losses.dtype} {losses.shape}"
+        )
+
+
+def report_of(plan: Plan, client: int, examples: int, steps: Sequence[Taken]) -> Report:
+    """Return a client's report over all local steps."""
+    count = len(steps)
+    finite = [s.loss for s in steps if math.isfinite(s.loss)]
+    in_steps = 2.0 ** (-2 * plan.step_exponent)
+    values = [s.quantised.values for s in steps]
+    return Report(
+        run=plan.run[:RUN_PREFIX],
+        round=plan.round,
+        client=client,
+        values=values[0] if count == 1 else np.concatenate(values),
+        weight=plan.weight_for(examples),
+        loss=_fixed(sum(finite) / len(finite) if finite else 0.0, LOSS_EXPONENT, MAX_LOSS),
+        clips=sum(s.quantised.clips for s in steps),
+        nonfinite=sum(s.nonfinite for s in steps),
+        energy=_energy(sum(s.quantised.energy for s in steps) / count),
+        odd=_energy(sum(s.odd for s in steps) / count * in_steps),
+        even=_energy(sum(s.even for s in steps) / count * in_steps),
+    )
+
+
+def _energy(value: float) -> int:
+    return _fixed(value, ENERGY_EXPONENT, MAX_ENERGY)
+
+
+def _fixed(value: float, exponent: int, limit: int) -> int:
+    """Return a number as an integer in units of 2^exponent, saturating at ±limit."""
+    scaled = (
+        math.ldexp(value, -exponent) if abs(value) < 2.0**200 else math.copysign(math.inf, value)
+    )
+    return round(max(-float(limit), min(float(limit), scaled)))
