@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from baffle.backends.torch import initial_weights
+from baffle.drivers.local import Together
 from baffle.ledger import Ledger
 from baffle.ledger.replay import decode_row
-from baffle.protocol import Client, Server
+from baffle.protocol import Server
 from baffle.protocol.participants import decode_participants
 from tests.drivers.small import begin
 
@@ -44,28 +45,32 @@ def test_rounds_with_too_few_reports_are_abandoned_and_the_run_goes_on(tmp_path)
     assert session.state.updates == abandoned.count(False)
 
 
-def test_only_bytes_cross(tmp_path, monkeypatch):
-    crossed = []
-    receive, answer = Server.receive, Client.answer
+@pytest.mark.parametrize("clients", [1, 4])
+@pytest.mark.parametrize("steps", [1, 2])
+def test_only_bytes_cross(tmp_path, monkeypatch, clients, steps):
+    up, down = [], []
+    receive, collect = Server.receive, Together.collect
 
     def spy_receive(self, data):
-        crossed.append(type(data))
+        up.append(type(data))
         return receive(self, data)
 
-    def spy_answer(self, plan, state, digest):
-        report = answer(self, plan, state, digest)
-        crossed.extend([type(plan), type(report)])
-        return report
+    def spy_collect(self, plan, state, digest, numbers):
+        down.append(type(plan))
+        for answer in collect(self, plan, state, digest, numbers):
+            up.append(type(answer.report))
+            yield answer
 
     monkeypatch.setattr(Server, "receive", spy_receive)
-    monkeypatch.setattr(Client, "answer", spy_answer)
-    session = begin(tmp_path, {"rounds": 2})
+    monkeypatch.setattr(Together, "collect", spy_collect)
+    sections = {"probe": {"num_local_steps": steps}, "engine": {"clients": clients}}
+    session = begin(tmp_path, {"rounds": 2}, sections)
     assert session.federation.follower.state is session.federation.server.state
     session.run()
     session.close()
     assert session.federation.follower.state is not session.federation.server.state
-    assert crossed
-    assert set(crossed) == {bytes}
+    assert down == [bytes] * 2
+    assert up == [bytes] * 20
 
 
 def test_probing_leaves_the_models_weights_and_buffers_alone(tmp_path):

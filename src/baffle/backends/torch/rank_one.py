@@ -211,17 +211,17 @@ class Pass(TorchFunctionMode):
     def axis(self, operation: str, x: Tensor) -> int:
         """Return the axis of an activation that holds points and examples.
 
-        It is axis 0 if that holds whole points; else the one axis of P·B entries, such as in what a
+        It is axis 0 if that holds whole points; else the first axis of P·B entries, such as in what a
         module keeps as [length, batch, width]. A shape that misleads is found by the check.
 
         Raises:
-            Unsupported: there is no such axis, or there are several.
+            Unsupported: there is no such axis.
         """
         if x.dim() and x.shape[0] % self.rows == 0:
             return 0
         axes = [axis for axis, size in enumerate(x.shape) if size == self.rows]
-        if len(axes) != 1:
-            raise Unsupported(operation, "no axis, or several, that may hold the examples")
+        if not axes:
+            raise Unsupported(operation, "no axis that may hold the examples")
         return axes[0]
 
     def require_folded(self, operation: str, x: Any) -> None:
