@@ -161,3 +161,46 @@ def test_cross_entropy_with_ignored_targets():
         points = some_points(module)
         probe = assert_agrees(module, x, targets, points, functional.cross_entropy)
         assert probe.route == "rank_one"
+
+
+class Scripted(nn.Module):
+    """Half of it is compiled, so that the pass cannot see its operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = nn.Linear(4, 4)
+        self.hidden = torch.jit.script(nn.Linear(4, 3))
+
+    def forward(self, x):
+        return self.hidden(self.seen(x))
+
+
+@pytest.mark.filterwarnings("ignore")  # of scripting, which torch would rather not have
+@pytest.mark.parametrize("chunk", [0, 1])
+def test_weights_that_cannot_be_seen(chunk):
+    module = Scripted()
+    probe = assert_agrees(
+        module, torch.randn(5, 4), torch.zeros(5), some_points(module), chunk=chunk
+    )
+    assert probe.route != "rank_one"
+    if chunk == 1:
+        assert "a weight is read where it cannot be seen" in probe.reasons[0]
+
+
+def test_a_module_that_writes_into_its_weights_by_itself():
+    class Decays(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+
+        def forward(self, x):
+            with torch.no_grad():
+                self.layer.weight.mul_(0.5)
+            return self.layer(x)
+
+    module = Decays()
+    before = bits(module)
+    probe = TorchProbe(module, sum_outputs, Rows(torch.randn(3, 4), torch.zeros(3)))
+    found = probe(initial_weights(module), some_points(module, signs=(1, 1)), np.arange(3))
+    assert bits(module) == before
+    assert np.isfinite(found).all()

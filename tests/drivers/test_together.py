@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from baffle.backends.torch import TorchProbe
+from baffle.backends.torch import TorchProbe, loading
 from baffle.config import load_config, resolve
 from baffle.drivers.local import OneByOne, Together
 from baffle.drivers.local.metrics import read_metrics
@@ -208,3 +208,19 @@ def test_passes_cover_all_clients_once_in_few_shapes(count, most):
     sizes = {len(part) for part in found}
     assert all(0 < s <= most for s in sizes)
     assert sizes <= {most, 1, 2, 4}
+
+
+def test_a_rounds_weights_are_loaded_once_for_all_its_clients(tmp_path, monkeypatch):
+    """States hold read-only arrays, also one that a resume rebuilt."""
+    loads = []
+    load = loading.load_weights
+    monkeypatch.setattr(loading, "load_weights", lambda *a: (loads.append(1), load(*a)))
+    begin(tmp_path, {"federation": {"participation": 1.0}}).close()
+    for rounds in (2, 4):
+        session = resume(tmp_path, task_of)
+        loads.clear()
+        session.run(stop=lambda s=session, r=rounds: s.state.round >= r)
+        arrays = [a for slot in session.state.slots.values() for a in slot.values()]
+        session.close()
+        assert len(loads) == 2
+        assert not any(a.flags.writeable for a in arrays)

@@ -84,9 +84,11 @@ def tolerance(dtype: torch.dtype, operations: int, scale: float) -> float:
     return operations * (SUMMED * summed + ROUNDED * torch.finfo(dtype).eps) * scale
 
 
-def difference(route: Route, subject: Subject, task: Task, known: Truth, within: float) -> str:
+def difference(
+    route: Route, subject: Subject, task: Task, known: Truth, within: float, chunk: int
+) -> str:
     """Return how a route's losses differ from the truth; empty if by rounding alone."""
-    found = route.losses(subject, task, len(task.points))[list(known.where)]
+    found = route.losses(subject, task, chunk)[list(known.where)]
     off = (found.double() - known.losses.double()).abs()
     if bool((off <= within).all()):
         return ""

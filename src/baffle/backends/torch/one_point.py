@@ -6,9 +6,11 @@ instead of a second copy of the weights. This is how a probe keeps to the memory
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
@@ -16,6 +18,7 @@ from torch.utils import _pytree as pytree
 from baffle.backends.torch.examples import arguments, cloned
 from baffle.backends.torch.moved import Moved
 from baffle.backends.torch.operations import METADATA
+from baffle.backends.torch.randomness import repeatable
 
 KEPT_ENTRIES = 2**18  # of a tensor that is kept for its next use: a recurrent cell's, a bias
 
@@ -74,3 +77,31 @@ def at_one_point(module: nn.Module, inputs: Any, tracked: Mapping[int, Moved]) -
     with OnePoint(tracked):
         output = module(*args, **kwargs)
     return pytree.tree_map_only(Tensor, lambda x: x.unsqueeze(0), output)
+
+
+def leaks(module: nn.Module, inputs: Any, tracked: Mapping[int, Moved], seed: int | None) -> bool:
+    """Say whether anything gets at a trained parameter past the hands above.
+
+    It takes the place of a comparison with the slow truth, which needs a second copy of the
+    weights: where every operation gets the point's own parameters, the pass is the truth itself.
+    A second pass finds nothing but NaN in the parameters' place, and must come to the same outputs.
+    """
+
+    def outputs() -> list[Any]:
+        with repeatable(seed):
+            return pytree.tree_leaves(at_one_point(module, inputs, tracked))
+
+    expected = outputs()
+    parameters = [p for p in module.parameters() if id(p) in tracked]
+    own = [p.data for p in parameters]
+    try:
+        for p in parameters:
+            p.data = p.new_full((1,) * p.dim(), math.nan).expand(p.shape)
+        found = outputs()
+    except Exception:  # such as of an operation that wants its weights in one piece
+        return True
+    finally:
+        for p, data in zip(parameters, own, strict=True):
+            p.data = data
+    pairs = zip(expected, found, strict=True)
+    return not all(torch.equal(a, b) for a, b in pairs if isinstance(a, Tensor))

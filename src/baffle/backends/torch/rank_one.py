@@ -211,8 +211,8 @@ class Pass(TorchFunctionMode):
     def axis(self, operation: str, x: Tensor) -> int:
         """Return the axis of an activation that holds points and examples.
 
-        It is axis 0 if that holds whole points; else the first axis of P·B entries, such as in what a
-        module keeps as [length, batch, width]. A shape that misleads is found by the check.
+        It is axis 0 if that holds whole points; else the first axis of P·B entries, such as in what
+        a module keeps as [length, batch, width]. A shape that misleads is found by the check.
 
         Raises:
             Unsupported: there is no such axis.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +17,7 @@ from baffle.backends.torch.losses import PointLosses
 from baffle.backends.torch.materialise import perturbed_weights
 from baffle.backends.torch.moved import Moved, parts_of
 from baffle.backends.torch.one_by_one import one_by_one
+from baffle.backends.torch.one_point import leaks
 from baffle.backends.torch.point_by_point import scratch, write_point
 from baffle.backends.torch.randomness import repeatable
 from baffle.backends.torch.rank_one import outputs_at
@@ -129,19 +130,26 @@ class RankOneRoute:
         found = [
             loss
             for points in parts(task.points, drawn)
-            for loss in self._drawn(subject, task, points, chunk)
+            for loss in self._drawn(subject, replace(task, points=points), chunk)
         ]
         return torch.cat(found)
 
-    def _drawn(self, subject: Subject, task: Task, points: Points, chunk: int) -> Iterator[Tensor]:
-        parameters = subject.parameters
-        deltas = subject.drawing.deltas(points, parameters, task.weights)
-        bases = {id(p): p.detach() for p in parameters.values()}
+    def leaks(self, subject: Subject, task: Task) -> bool:
+        """Say whether something reads a weight behind the back of a pass of one point."""
+        seed = forward_seed(subject, task)
+        return leaks(subject.module, task.batch[0], self._tracked(subject, task, 1)[0], seed)
+
+    def _tracked(self, subject: Subject, task: Task, chunk: int) -> list[dict[int, Moved]]:
+        """Return the parameters' values at the task's points, `chunk` points a pass."""
+        deltas = subject.drawing.deltas(task.points, subject.parameters, task.weights)
+        own = {id(p): (p.detach(), deltas[name]) for name, p in subject.parameters.items()}
+        split = parts_of({key: delta for key, (_, delta) in own.items()}, chunk)
+        return [{key: Moved(own[key][0], delta) for key, delta in part.items()} for part in split]
+
+    def _drawn(self, subject: Subject, task: Task, chunk: int) -> Iterator[Tensor]:
         inputs, targets = task.batch
-        for part in parts_of({id(p): deltas[n] for n, p in parameters.items()}, chunk):
-            tracked = {key: Moved(bases[key], delta) for key, delta in part.items()}
-            size = min(chunk, len(points))
-            points = points.part(size, len(points))
+        sizes = (len(part) for part in parts(task.points, chunk))
+        for size, tracked in zip(sizes, self._tracked(subject, task, chunk), strict=True):
             with repeatable(forward_seed(subject, task)):
                 outputs, slow = outputs_at(
                     subject.module, inputs, size, tracked, self.share, subject.memo

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import isfinite
 
+from baffle.backends.torch.adapter import load_weights
 from baffle.backends.torch.check import check_tasks, difference, tolerance, truth
 from baffle.backends.torch.routes import (
     MappedRoute,
@@ -27,6 +28,7 @@ SMALL_MODEL = 2**19  # bytes up to which copies of the weights cost less than pa
 # A pass whose results take this much, and this many times the trained weights, is so long that
 # writing the weights once a point hardly shows beside it.
 LARGE_PASS, MANY_TIMES = 2**23, 16
+LEAKS = "a weight is read where it cannot be seen"
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,15 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
     Raises:
         ProbeError: the loss is not a scalar tensor. What the module itself raises is passed on.
     """
+    versions = [p._version for p in subject.parameters.values()]
     seen = survey(subject.module, task.batch, subject.loss.loss)
+    if versions != [p._version for p in subject.parameters.values()]:
+        load_weights(subject.module, task.weights)  # the module wrote into them
     subject.random = subject.random or seen.random
     reasons: list[str] = []
     for route in candidates(subject, task, seen, named):
         size = chunk or route.chunk(subject, seen)
-        sizes = _sizes(size, len(task.points))
-        against = next(filter(None, (_against(route, subject, task, seen, n) for n in sizes)), "")
+        against = _all_against(route, subject, task, seen, min(size, len(task.points)))
         if not against:
             return Choice(route, size, tuple(reasons))
         reason = f"{route.name}: {against}"
@@ -93,18 +97,20 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
     return Choice(OneByOneRoute(), 1, tuple(reasons))
 
 
-def _sizes(chunk: int, points: int) -> list[int]:
-    """Return the sizes of pass to check: a whole chunk, and a smaller last one.
-
-    What a module makes is known to carry rows by its length, which could mean something else at
-    another size.
-    """
-    last = points % chunk
-    return [max(min(chunk, points), FEWEST), *([last] if last > 1 and points > chunk else [])]
+def _all_against(route: Route, subject: Subject, task: Task, seen: Survey, chunk: int) -> str:
+    """Return what speaks against a route for these points in chunks of this size."""
+    if isinstance(route, RankOneRoute) and chunk == 1:
+        one = replace(task, points=task.points.part(0, 1))
+        return LEAKS if route.leaks(subject, one) else ""
+    # A smaller last chunk is checked too: what a module makes is known to carry rows by its length,
+    # which could mean something else at another size.
+    last = len(task.points) % chunk
+    sizes = [max(chunk, FEWEST), *([last] if last > 1 else [])]
+    return next(filter(None, (_against(route, subject, task, seen, n) for n in sizes)), "")
 
 
 def _against(route: Route, subject: Subject, task: Task, seen: Survey, count: int) -> str:
-    """Return what speaks against a route; empty if nothing does."""
+    """Return what speaks against a route in a pass of `count` points; empty if nothing does."""
     dtypes = {p.dtype for p in subject.parameters.values()}
     for check in check_tasks(subject, task, count):
         known = truth(subject, check)
@@ -112,7 +118,7 @@ def _against(route: Route, subject: Subject, task: Task, seen: Survey, count: in
             continue
         within = max(tolerance(dtype, seen.operations, known.scale) for dtype in dtypes)
         try:
-            return difference(route, subject, check, known, within)
+            return difference(route, subject, check, known, within, count)
         except Exception as error:  # a route that fails is not used; the truth has passed
             return f"{type(error).__name__}: {error}"
     return "losses are not finite, so nothing shows that it is right"

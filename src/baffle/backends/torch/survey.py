@@ -49,20 +49,27 @@ class _Watch(TorchFunctionMode):
 
 
 def survey(module: nn.Module, batch: tuple[Any, Any], loss: Loss) -> Survey:
-    """Run the module, on copies of its weights, and the loss once and say what they did.
+    """Run the module and the loss once as they are and say what they did.
 
     Raises:
         ProbeError: the inputs have no common batch axis, or the loss is not a scalar tensor.
     """
     inputs, targets = batch
     batch_size(inputs)
-    copies = {name: p.detach().clone() for name, p in trained_parameters(module).items()}
     watch = _Watch()
     with repeatable(0):
         before = generator_states()
         with watch:
-            output = output_at(module, copies, cloned(inputs))
+            output = output_at(module, _written_to(module), cloned(inputs))
         drew = any(not torch.equal(a, b) for a, b in zip(before, generator_states(), strict=True))
     one_loss(loss, output, targets)
     taken = [x.nbytes for x in pytree.tree_leaves(inputs) if isinstance(x, Tensor)]
     return Survey(watch.operations + 1, max(1, watch.peak, *taken), watch.total, drew)
+
+
+def _written_to(module: nn.Module) -> dict[str, Tensor]:
+    """Return copies of the parameters that a forward pass writes to: tables with a max_norm."""
+    tables = [part for part in module.modules() if getattr(part, "max_norm", None) is not None]
+    owned = {id(p) for part in tables for p in part.parameters(recurse=False)}
+    trained = trained_parameters(module).items()
+    return {name: p.detach().clone() for name, p in trained if id(p) in owned}
