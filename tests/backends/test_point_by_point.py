@@ -92,3 +92,39 @@ def test_a_long_pass_over_a_small_model_goes_this_way_by_itself():
     assert probe.route == NAME
     probe(initial_weights(module), some_points(module), np.arange(1))
     assert probe.route == "rank_one"
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 5, 64])
+def test_a_batch_in_parts(chunk):
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+    points = some_points(module)
+    x = torch.randn(9, 3, 8, 8)
+    probe = assert_agrees(module, x, torch.zeros(9), points, route=NAME, chunk=chunk)
+    assert probe.route == NAME
+    assert not probe.reasons
+
+
+def test_a_module_that_mixes_examples_gets_the_whole_batch():
+    for name in ("mean", "by size", "running sum", "branches"):
+        module = modules.Changed(modules.MIXING[name])
+        points = some_points(module, signs=(1, 1, -1, 0))
+        x = torch.randn(8, 4)
+        probe = assert_agrees(module, x, torch.zeros(8), points, route=NAME, chunk=3)
+        assert probe.route == NAME
+        assert "mixes the examples" in probe.reasons[0]
+
+
+def test_large_batches_are_taken_in_parts_and_mixing_ones_are_not():
+    """Also in passes of one point by the batched way, which are checked without a copy."""
+
+    class Mean(nn.Module):
+        def forward(self, h):
+            return h - h.mean(0)
+
+    x = torch.randn(6, 1, 1024, 1024) + torch.arange(6.0).view(6, 1, 1, 1)
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten())
+    for extra, mixes in ((nn.Identity(), False), (Mean(), True)):
+        module = nn.Sequential(nn.Conv2d(1, 1, 1), pool, extra, nn.Linear(16, 2))
+        for options in ({}, {"chunk": 1, "route": "rank_one"}):
+            probe = assert_agrees(module, x, torch.zeros(6), some_points(module), **options)
+            assert bool(probe.reasons) == mixes, (options, probe.reasons)

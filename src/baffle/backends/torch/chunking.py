@@ -1,15 +1,16 @@
 """How many points a pass takes, when the user does not say: a function of batch and model alone.
 
-Batched pass: as many points as keep the largest activation within 16 MiB. Fewer pay the overhead
-of a pass (some 0.1 ms a layer) more often; above 32 MiB the C library takes fresh pages for each
-activation (see memory.py), which halved the speed of LeNet. In between, speed is flat, on the
-machine measured: 0.95 of its best from 4 to 16 MiB for LeNet, MLP and WRN.
+Batched pass: as many points as keep the largest activation within 4 MiB. Fewer pay the overhead of
+a pass (some 0.05 ms a layer) more often; above, activations leave the processor's cache, and above
+32 MiB the C library takes fresh pages for each of them (see memory.py).
+Points one by one: as many examples as keep it within 16 MiB.
 Mapped pass: as many perturbed copies of the weights as fit into a quarter of a GiB.
 """
 
 from __future__ import annotations
 
-ACTIVATION_BYTES = 2**24
+ACTIVATION_BYTES = 2**22
+EXAMPLE_BYTES = 2**24
 DENSE_BYTES = 2**28
 DRAWN_ENTRIES = 2**20  # of the directions' factors, held while their points are evaluated
 
@@ -17,6 +18,16 @@ DRAWN_ENTRIES = 2**20  # of the directions' factors, held while their points are
 def batched_chunk(peak_bytes: int) -> int:
     """Return the points of a batched pass; `peak_bytes` is the largest activation of one point."""
     return max(1, ACTIVATION_BYTES // peak_bytes)
+
+
+def examples_in_pass(peak_bytes: int, examples: int) -> int:
+    """Return the examples of a pass of one point.
+
+    Args:
+        peak_bytes: the largest activation of all examples.
+        examples: how many.
+    """
+    return max(1, min(examples, EXAMPLE_BYTES * examples // peak_bytes))
 
 
 def mapped_chunk(model_bytes: int, peak_bytes: int) -> int:

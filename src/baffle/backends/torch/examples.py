@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,3 +50,35 @@ def batch_size(inputs: Any) -> int:
         shapes = [tuple(x.shape) for x in leaves]
         raise ProbeError(f"expected input tensors with one batch size on axis 0, got {shapes}")
     return int(leaves[0].shape[0])
+
+
+def in_parts(run: Callable[[Any], Any], inputs: Any, size: int) -> Any:
+    """Return run(inputs), on `size` examples at a time, as one output.
+
+    Args:
+        run: inputs of some examples to outputs, batch on axis 0.
+        inputs: of B examples; `run` gets copies.
+        size: 1 or more.
+
+    Raises:
+        ProbeError: what is no tensor in the outputs differs between the parts.
+    """
+    total = batch_size(inputs)
+    if size >= total:
+        return run(cloned(inputs))
+    found = [run(_part(inputs, start, start + size)) for start in range(0, total, size)]
+    flat = [pytree.tree_flatten(output) for output in found]
+    leaves = [_one(list(each)) for each in zip(*(leaves for leaves, _ in flat), strict=True)]
+    return pytree.tree_unflatten(leaves, flat[0][1])
+
+
+def _part(inputs: Any, start: int, stop: int) -> Any:
+    return pytree.tree_map_only(Tensor, lambda x: x[start:stop].clone(), inputs)
+
+
+def _one(each: list[Any]) -> Any:
+    if isinstance(each[0], Tensor):
+        return torch.cat(each)
+    if any(x != each[0] for x in each[1:]):
+        raise ProbeError(f"expected the same {each[0]!r} for all examples, got {each}")
+    return each[0]

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 Loss = Callable[[Any, Any], Tensor]
 HALVES = (torch.float16, torch.bfloat16)
 FEW = 16  # classes: below, torch's cross entropy is slow on a CPU
+LOOPED_ENTRIES = 2**14  # of one point's outputs, from which on the loss is called point by point
 _IGNORED = -100  # a target that cross entropy leaves out
 
 
@@ -70,7 +71,7 @@ class PointLosses:
         outputs = widened(outputs)
         if self.loss is functional.cross_entropy and _plain_classes(outputs, targets):
             return _cross_entropies(outputs, targets)
-        if self.mapped:
+        if self.mapped and _small(outputs, points):
             try:
                 found = torch.vmap(lambda o: self.loss(o, targets))(outputs)
                 return _required(found, (points,))
@@ -85,6 +86,12 @@ class PointLosses:
     def at_point(self, output: Any, targets: Any) -> Tensor:
         """Return the loss of one point."""
         return one_loss(self.loss, output, targets)
+
+
+def _small(outputs: Any, points: int) -> bool:
+    """Say whether calls of the loss would cost more than vmap's way through it."""
+    entries = sum(x.numel() for x in pytree.tree_leaves(outputs) if isinstance(x, Tensor))
+    return entries < LOOPED_ENTRIES * points
 
 
 def _at(outputs: Any, point: int) -> Any:

@@ -1,7 +1,8 @@
 """A pass of one point: each operation gets the point's own parameters, made when it asks for them.
 
 It is the module's own forward pass in every respect, with one perturbed tensor in memory at a time
-instead of a second copy of the weights. This is how a probe keeps to the memory of plain inference.
+instead of a second copy of the weights; and a linear layer's matrix is not even made, since its
+correction takes less. This is how a probe keeps to the memory of plain inference.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from baffle.backends.torch.examples import arguments, cloned
+from baffle.backends.torch.examples import arguments, cloned, in_parts
 from baffle.backends.torch.moved import Moved
 from baffle.backends.torch.operations import METADATA
 from baffle.backends.torch.randomness import repeatable
+from baffle.backends.torch.rules.matrix import rows_at_points
 
-KEPT_ENTRIES = 2**18  # of a tensor that is kept for its next use: a recurrent cell's, a bias
+KEPT_ENTRIES = 2**14  # of a tensor that is kept for its next use: a recurrent cell's, a bias
 
 
 class OnePoint(TorchFunctionMode):
@@ -39,9 +42,20 @@ class OnePoint(TorchFunctionMode):
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if func is functional.linear and (found := self._linear(*args, **kwargs)) is not None:
+            return found
         if func not in METADATA and self._asks((*args, *kwargs.values())):
             args, kwargs = pytree.tree_map_only(Tensor, self._moved, (args, kwargs))
         return func(*args, **kwargs)
+
+    def _linear(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:  # noqa: A002
+        """Return the product as for many points, without the perturbed matrix; None if not so."""
+        moved = self.tracked.get(id(weight))
+        if moved is None or id(input) in self.tracked or input.dim() < 2 or weight.dim() != 2:
+            return None
+        bias = None if bias is None else self._moved(bias)
+        rows = input.reshape(1, -1, input.shape[-1])
+        return rows_at_points(rows, moved.base, moved.delta, bias).view(*input.shape[:-1], -1)
 
     def _asks(self, values: Any) -> bool:
         """Say whether a trained parameter is among the arguments, also in lists and dicts."""
@@ -65,17 +79,24 @@ class OnePoint(TorchFunctionMode):
         return found
 
 
-def at_one_point(module: nn.Module, inputs: Any, tracked: Mapping[int, Moved]) -> Any:
+def at_one_point(
+    module: nn.Module, inputs: Any, tracked: Mapping[int, Moved], split: int = 0
+) -> Any:
     """Return the module's outputs [1, B, ...] at one point.
 
     Args:
         module: in eval mode.
         inputs: a batch of B examples; the module gets copies.
         tracked: by id of each trained parameter, its values at the point.
+        split: examples at a time, 0 for all.
     """
-    args, kwargs = arguments(cloned(inputs))
+
+    def run(part: Any) -> Any:
+        args, kwargs = arguments(part)
+        return module(*args, **kwargs)
+
     with OnePoint(tracked):
-        output = module(*args, **kwargs)
+        output = in_parts(run, inputs, split) if split else run(cloned(inputs))
     return pytree.tree_map_only(Tensor, lambda x: x.unsqueeze(0), output)
 
 
@@ -105,3 +126,15 @@ def leaks(module: nn.Module, inputs: Any, tracked: Mapping[int, Moved], seed: in
             p.data = data
     pairs = zip(expected, found, strict=True)
     return not all(torch.equal(a, b) for a, b in pairs if isinstance(a, Tensor))
+
+
+def parts_differ(
+    module: nn.Module, inputs: Any, tracked: Mapping[int, Moved], split: int, within: float
+) -> bool:
+    """Say whether parts of a batch come to other outputs than the whole, by more than `within`."""
+    whole = pytree.tree_leaves(at_one_point(module, inputs, tracked))
+    parts = pytree.tree_leaves(at_one_point(module, inputs, tracked, split))
+    pairs = [(a, b) for a, b in zip(whole, parts, strict=True) if isinstance(a, Tensor)]
+    return any(
+        a.shape != b.shape or not torch.allclose(a, b, rtol=within, atol=within) for a, b in pairs
+    )

@@ -8,7 +8,7 @@ memory, and it points at its own again however the call ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -31,16 +31,39 @@ def scratch(parameters: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
             parameter.data = own[name]
 
 
-def write_point(
-    into: Mapping[str, Tensor], bases: Mapping[str, Tensor], deltas: Mapping[str, Delta], point: int
-) -> None:
-    """Write theta + perturbation of one point, each entry rounded once."""
-    for name, base in bases.items():
-        delta, target = deltas[name], into[name]
+class Writer:
+    """Writes theta + perturbation of one point after another, each entry rounded once.
+
+    Args:
+        into, bases: scratch memory and theta, by name.
+        deltas: what is added, at some points.
+    """
+
+    def __init__(
+        self, into: Mapping[str, Tensor], bases: Mapping[str, Tensor], deltas: Mapping[str, Delta]
+    ) -> None:
+        self._sums: list[tuple[Tensor, Tensor, tuple[Tensor, ...]]] = []
+        self._products: list[tuple[Tensor, Tensor, Sequence[Tensor], Sequence[Tensor]]] = []
+        self._others: list[tuple[Tensor, Moved]] = []
+        for name, base in bases.items():
+            self._add(into[name], base, deltas[name])
+
+    def _add(self, target: Tensor, base: Tensor, delta: Delta) -> None:
         if isinstance(delta, Tensor) and delta.dtype == base.dtype:
-            torch.add(base, delta[point], out=target)
+            self._sums.append((target, base, delta.unbind(0)))
         elif isinstance(delta, Tensor) or not base.is_contiguous():
-            target.copy_(Moved(base, delta).at(point))
+            self._others.append((target, Moved(base, delta)))
         else:
-            out, right = delta.out[point].unsqueeze(1), delta.right_at(point).unsqueeze(0)
-            torch.addcmul(base.view(len(out), -1), out, right, out=target.view(len(out), -1))
+            rows = base.shape[0]
+            out, right = delta.out.unsqueeze(2), delta.right.flatten(1).unsqueeze(1)
+            flat = target.view(rows, -1), base.view(rows, -1)
+            self._products.append((*flat, out.unbind(0), right.unbind(0)))
+
+    def write(self, point: int) -> None:
+        """Write one of the points."""
+        for target, base, added in self._sums:
+            torch.add(base, added[point], out=target)
+        for target, base, out, right in self._products:
+            torch.addcmul(base, out[point], right[point], out=target)
+        for target, moved in self._others:
+            target.copy_(moved.at(point))

@@ -25,7 +25,6 @@ from baffle.backends.torch.examples import arguments, batch_size
 from baffle.backends.torch.folding import MARK, Fold, fold_inputs, mark, repeated, stand_in
 from baffle.backends.torch.in_turn import in_turn
 from baffle.backends.torch.moved import Moved
-from baffle.backends.torch.one_point import at_one_point
 from baffle.backends.torch.operations import FILLED, METADATA, READS
 from baffle.backends.torch.randomness import FACTORIES, factory, random_rule
 from baffle.backends.torch.rules import RULES
@@ -259,7 +258,7 @@ def outputs_at(
     Args:
         module: in eval mode, with the base weights loaded.
         inputs: a batch of B examples.
-        points: P.
+        points: P; for a single one there is a simpler way, see one_point.py.
         tracked: by id of each trained parameter, its values at the points.
         share: do work once where all points have the same activations.
         memo: of shape inference, kept between passes.
@@ -268,8 +267,6 @@ def outputs_at(
         Unsupported: an operation that no rule and no turn can take. Other errors come from the
             module itself.
     """
-    if points == 1:
-        return at_one_point(module, inputs, tracked), set()
     run = Pass(points, batch_size(inputs), tracked, memo)
     args, kwargs = arguments(fold_inputs(inputs, points, run, share))
     with run:

@@ -10,15 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from baffle.backends.torch.adapter import trained_parameters
-from baffle.backends.torch.chunking import batched_chunk, drawn_points, mapped_chunk
+from baffle.backends.torch.chunking import (
+    batched_chunk,
+    drawn_points,
+    examples_in_pass,
+    mapped_chunk,
+)
 from baffle.backends.torch.drawing import Drawing
-from baffle.backends.torch.examples import arguments, cloned
+from baffle.backends.torch.examples import arguments, in_parts
 from baffle.backends.torch.losses import PointLosses
 from baffle.backends.torch.materialise import perturbed_weights
 from baffle.backends.torch.moved import Moved, parts_of
 from baffle.backends.torch.one_by_one import one_by_one
-from baffle.backends.torch.one_point import leaks
-from baffle.backends.torch.point_by_point import scratch, write_point
+from baffle.backends.torch.one_point import at_one_point, leaks, parts_differ
+from baffle.backends.torch.point_by_point import Writer, scratch
 from baffle.backends.torch.randomness import repeatable
 from baffle.backends.torch.rank_one import outputs_at
 from baffle.backends.torch.sharing import Memo
@@ -81,11 +86,14 @@ class Route(Protocol):
         ...
 
     def chunk(self, subject: Subject, survey: Survey) -> int:
-        """Return the default number of points a pass: a function of batch and model alone."""
+        """Return the default number of points (one by one: of examples) a pass.
+
+        It is a function of batch and model alone.
+        """
         ...
 
     def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
-        """Return the losses [P], `chunk` points at a time."""
+        """Return the losses [P], `chunk` points (one by one: examples) at a time."""
         ...
 
 
@@ -115,9 +123,13 @@ def copies(subject: Subject, task: Task, points: Points) -> dict[str, Tensor]:
 
 @dataclass(frozen=True)
 class RankOneRoute:
-    """Points folded into the batch axis, base weights shared; see rank_one.py."""
+    """Points folded into the batch axis, base weights shared; see rank_one.py.
+
+    A pass of one point takes `split` examples at a time (0: all).
+    """
 
     share: bool = True
+    split: int = 0
     name: str = "rank_one"
 
     def chunk(self, subject: Subject, survey: Survey) -> int:
@@ -136,8 +148,20 @@ class RankOneRoute:
 
     def leaks(self, subject: Subject, task: Task) -> bool:
         """Say whether something reads a weight behind the back of a pass of one point."""
-        seed = forward_seed(subject, task)
-        return leaks(subject.module, task.batch[0], self._tracked(subject, task, 1)[0], seed)
+        tracked = self._tracked(subject, task, 1)[0]
+        return leaks(subject.module, task.batch[0], tracked, forward_seed(subject, task))
+
+    def parts_differ(self, subject: Subject, task: Task, within: float) -> bool:
+        """Say whether a pass of one point comes to something else if it takes a batch in parts."""
+        tracked = self._tracked(subject, task, 1)[0]
+        return parts_differ(subject.module, task.batch[0], tracked, self.split, within)
+
+    def _outputs(
+        self, subject: Subject, inputs: Any, points: int, tracked: dict[int, Moved]
+    ) -> tuple[Any, set[str]]:
+        if points > 1:
+            return outputs_at(subject.module, inputs, points, tracked, self.share, subject.memo)
+        return at_one_point(subject.module, inputs, tracked, self.split), set()
 
     def _tracked(self, subject: Subject, task: Task, chunk: int) -> list[dict[int, Moved]]:
         """Return the parameters' values at the task's points, `chunk` points a pass."""
@@ -151,9 +175,7 @@ class RankOneRoute:
         sizes = (len(part) for part in parts(task.points, chunk))
         for size, tracked in zip(sizes, self._tracked(subject, task, chunk), strict=True):
             with repeatable(forward_seed(subject, task)):
-                outputs, slow = outputs_at(
-                    subject.module, inputs, size, tracked, self.share, subject.memo
-                )
+                outputs, slow = self._outputs(subject, inputs, size, tracked)
             subject.slow |= slow
             yield subject.loss(outputs, targets, size)
 
@@ -186,28 +208,35 @@ class PointByPointRoute:
     name: str = "point_by_point"
 
     def chunk(self, subject: Subject, survey: Survey) -> int:
-        """One."""
-        return 1
+        """As many examples as keep activations small; all where random numbers are drawn."""
+        if survey.random:
+            return survey.examples
+        return examples_in_pass(survey.peak_bytes, survey.examples)
 
     def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
-        """One plain forward pass a point; directions are drawn for some points at once."""
+        """Plain passes of `chunk` examples; directions are drawn for some points at once."""
         held = drawn_points(1, _drawn_entries(subject, task.points))
         bases = {name: p.detach() for name, p in subject.parameters.items()}
         found: list[Tensor] = []
         with scratch(subject.parameters) as own:
             for part in parts(task.points, held):
                 deltas = subject.drawing.deltas(part, bases, task.weights)
+                writer = Writer(own, bases, deltas)
                 for point in range(len(part)):
-                    write_point(own, bases, deltas, point)
-                    found.append(self._loss(subject, task))
+                    writer.write(point)
+                    found.append(self._loss(subject, task, chunk))
         return torch.stack(found)
 
-    def _loss(self, subject: Subject, task: Task) -> Tensor:
+    def _loss(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         module = subject.forward if self.compiled else subject.module
         inputs, targets = task.batch
-        args, kwargs = arguments(cloned(inputs))
+
+        def run(part: Any) -> Any:
+            args, kwargs = arguments(part)
+            return module(*args, **kwargs)
+
         with repeatable(forward_seed(subject, task)):
-            return subject.loss.at_point(module(*args, **kwargs), targets)
+            return subject.loss.at_point(in_parts(run, inputs, chunk), targets)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ SMALL_MODEL = 2**19  # bytes up to which copies of the weights cost less than pa
 # writing the weights once a point hardly shows beside it.
 LARGE_PASS, MANY_TIMES = 2**23, 16
 LEAKS = "a weight is read where it cannot be seen"
+PARTS = "the module mixes the examples of a batch or depends on its size"
 
 
 @dataclass(frozen=True)
@@ -40,27 +41,26 @@ class Choice:
     reasons: tuple[str, ...] = ()
 
 
-def candidates(subject: Subject, task: Task, seen: Survey, named: str) -> list[Route]:
+def candidates(subject: Subject, task: Task, seen: Survey, chunk: int, named: str) -> list[Route]:
     """Return the fast routes for these directions, in the order in which they are tried.
 
     Args:
-        named: the user's choice, tried first; "" or "auto" for what is likely to be fastest, by
-            shapes alone: a short measurement can tell better (see drivers/local/engine.py).
+        chunk: the user's points a pass, or 0.
+        named: the user's choice, tried first; "" for what is likely to be fastest, by shapes alone:
+            a short measurement can tell better (see drivers/local/engine.py).
     """
-    batched: list[Route] = []
-    if isinstance(task.points.kind, RankOneKind):
-        batched = [RankOneRoute(), RankOneRoute(share=False)]
+    turns: list[Route] = [PointByPointRoute()]
+    if subject.compiled:
+        turns.insert(0, PointByPointRoute(compiled=True))
     small = trained_bytes(subject) <= SMALL_MODEL
-    turns = (
-        [PointByPointRoute(True), PointByPointRoute()]
-        if subject.compiled
-        else [PointByPointRoute()]
-    )
-    rest: list[Route] = [MappedRoute(), *turns]
-    order = batched + (rest if small else [*turns, MappedRoute()])
-    if subject.compiled or seen.total_bytes >= max(LARGE_PASS, MANY_TIMES * trained_bytes(subject)):
-        order.sort(key=lambda route: route.name != PointByPointRoute.name)
-    return sorted(order, key=lambda route: route.name != named)
+    order = [MappedRoute(), *turns] if small else [*turns, MappedRoute()]
+    if isinstance(task.points.kind, RankOneKind):
+        split = turns[0].chunk(subject, seen)
+        batched: list[Route] = [RankOneRoute(split=split), RankOneRoute(share=False, split=split)]
+        order = [*batched, *([RankOneRoute()] if split < seen.examples else []), *order]
+    long = seen.total_bytes >= max(LARGE_PASS, MANY_TIMES * trained_bytes(subject))
+    first = named or (PointByPointRoute.name if subject.compiled or (long and not chunk) else "")
+    return sorted(order, key=lambda route: route.name != first)
 
 
 def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
@@ -69,7 +69,8 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
     Args:
         subject: a module with the weights loaded, in eval mode.
         task: the first of its batch shape.
-        chunk: the user's points a pass, 0 for the route's default.
+        chunk: the user's points a pass (examples, if `named` takes points one by one), 0 for the
+            route's default.
         named: the user's route, taken if it is right.
 
     Returns:
@@ -85,32 +86,55 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
         load_weights(subject.module, task.weights)  # the module wrote into them
     subject.random = subject.random or seen.random
     reasons: list[str] = []
-    for route in candidates(subject, task, seen, named):
-        size = chunk or route.chunk(subject, seen)
-        against = _all_against(route, subject, task, seen, min(size, len(task.points)))
-        if not against:
-            return Choice(route, size, tuple(reasons))
-        reason = f"{route.name}: {against}"
-        if reason not in reasons:
-            reasons.append(reason)
-            logger.warning("%s is not used: %s", *reason.split(": ", 1))
+    for route in candidates(subject, task, seen, chunk, named):
+        for size in _sizes(route, subject, seen, chunk, named):
+            against = _all_against(route, subject, task, seen, size)
+            if not against:
+                return Choice(route, size, tuple(reasons))
+            reason = f"{route.name}: {against}"
+            if reason not in reasons:
+                reasons.append(reason)
+                logger.warning("%s is not used: %s", *reason.split(": ", 1))
     return Choice(OneByOneRoute(), 1, tuple(reasons))
+
+
+def _sizes(route: Route, subject: Subject, seen: Survey, chunk: int, named: str) -> list[int]:
+    """Return chunks to try: the user's or the route's, and of examples then all of them."""
+    if not isinstance(route, PointByPointRoute):
+        return [chunk or route.chunk(subject, seen)]
+    own = (chunk if route.name == named else 0) or route.chunk(subject, seen)
+    return [own, seen.examples] if own < seen.examples else [own]
 
 
 def _all_against(route: Route, subject: Subject, task: Task, seen: Survey, chunk: int) -> str:
     """Return what speaks against a route for these points in chunks of this size."""
+    if isinstance(route, PointByPointRoute):
+        return _against(route, subject, task, seen, FEWEST, chunk)
+    chunk = min(chunk, len(task.points))
     if isinstance(route, RankOneRoute) and chunk == 1:
-        one = replace(task, points=task.points.part(0, 1))
-        return LEAKS if route.leaks(subject, one) else ""
+        return _against_one(route, subject, replace(task, points=task.points.part(0, 1)), seen)
     # A smaller last chunk is checked too: what a module makes is known to carry rows by its length,
     # which could mean something else at another size.
     last = len(task.points) % chunk
     sizes = [max(chunk, FEWEST), *([last] if last > 1 else [])]
-    return next(filter(None, (_against(route, subject, task, seen, n) for n in sizes)), "")
+    return next(filter(None, (_against(route, subject, task, seen, n, n) for n in sizes)), "")
 
 
-def _against(route: Route, subject: Subject, task: Task, seen: Survey, count: int) -> str:
-    """Return what speaks against a route in a pass of `count` points; empty if nothing does."""
+def _against_one(route: RankOneRoute, subject: Subject, task: Task, seen: Survey) -> str:
+    """Return what speaks against passes of one point; no second copy of the weights is made."""
+    if route.leaks(subject, task):
+        return LEAKS
+    dtypes = {p.dtype for p in subject.parameters.values()}
+    within = max(tolerance(dtype, seen.operations, 1.0) for dtype in dtypes)
+    if 0 < route.split < seen.examples and route.parts_differ(subject, task, within):
+        return PARTS
+    return ""
+
+
+def _against(
+    route: Route, subject: Subject, task: Task, seen: Survey, count: int, chunk: int
+) -> str:
+    """Return what speaks against a route at `count` points; empty if nothing does."""
     dtypes = {p.dtype for p in subject.parameters.values()}
     for check in check_tasks(subject, task, count):
         known = truth(subject, check)
@@ -118,7 +142,7 @@ def _against(route: Route, subject: Subject, task: Task, seen: Survey, count: in
             continue
         within = max(tolerance(dtype, seen.operations, known.scale) for dtype in dtypes)
         try:
-            return difference(route, subject, check, known, within, count)
+            return difference(route, subject, check, known, within, chunk)
         except Exception as error:  # a route that fails is not used; the truth has passed
             return f"{type(error).__name__}: {error}"
     return "losses are not finite, so nothing shows that it is right"

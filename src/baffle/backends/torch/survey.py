@@ -22,12 +22,14 @@ class Survey:
     """What a module does with a batch.
 
     Args:
+        examples: of the batch.
         operations: how many, the loss among them.
         peak_bytes: of the largest activation.
         total_bytes: of all results.
         random: whether it drew random numbers.
     """
 
+    examples: int
     operations: int
     peak_bytes: int
     total_bytes: int
@@ -55,7 +57,7 @@ def survey(module: nn.Module, batch: tuple[Any, Any], loss: Loss) -> Survey:
         ProbeError: the inputs have no common batch axis, or the loss is not a scalar tensor.
     """
     inputs, targets = batch
-    batch_size(inputs)
+    examples = batch_size(inputs)
     watch = _Watch()
     with repeatable(0):
         before = generator_states()
@@ -64,7 +66,8 @@ def survey(module: nn.Module, batch: tuple[Any, Any], loss: Loss) -> Survey:
         drew = any(not torch.equal(a, b) for a, b in zip(before, generator_states(), strict=True))
     one_loss(loss, output, targets)
     taken = [x.nbytes for x in pytree.tree_leaves(inputs) if isinstance(x, Tensor)]
-    return Survey(watch.operations + 1, max(1, watch.peak, *taken), watch.total, drew)
+    peak = max(1, watch.peak, *taken)
+    return Survey(examples, watch.operations + 1, peak, watch.total, drew)
 
 
 def _written_to(module: nn.Module) -> dict[str, Tensor]:

@@ -5,8 +5,8 @@ W + σ out ⊗ inner ⊗ kernel: mix the input channels by `inner`, run a one-ch
 same input, the one-channel results of all points are one convolution with P output channels.
 
 A depthwise weight is all kernel, so that its correction would cost as much as the convolution
-itself: there, and where a pass has one point or a weight is computed from parameters, each point
-gets a convolution with its own weight instead.
+itself: there each channel of each image gets its own kernel, in one convolution. Where a pass has
+one point or a weight is computed from parameters, each point has a convolution of its own.
 """
 
 from __future__ import annotations
@@ -68,11 +68,29 @@ def convolution(
         raise Unsupported(name, "an input without batch axis")
     options = {"stride": stride, "padding": padding, "dilation": dilation}
     geometry = Geometry(function, tuple(weight.shape[2:]), groups, options)
-    depthwise = groups > 1 and weight.shape[1] == 1
-    if matrix is not None and (run.points == 1 or depthwise or matrix.low is None):
+    if matrix is not None and groups > 1 and weight.shape[1] == 1:
+        return _depthwise(run, geometry, run.real(input), matrix, bias)
+    if matrix is not None and (run.points == 1 or matrix.low is None):
         return _in_turn(run, geometry, run.real(input), matrix, bias)
     base, low = (matrix.base, matrix.low) if matrix else (weight, None)
     return _at_points(run, geometry, input, base, low, bias)
+
+
+def _depthwise(
+    run: Pass, geometry: Geometry, x: Tensor, matrix: Moved, bias: Tensor | None
+) -> Tensor:
+    """Return the depthwise convolution, for which each image's channels are groups of their own."""
+    images, channels = x.shape[:2]
+    each, outputs = images // run.points, len(matrix.base)
+    filters = matrix.values.unsqueeze(1).expand(-1, each, *matrix.base.shape)
+    offset = run.moved(bias)
+    if bias is not None:
+        values = offset.values if offset else bias.expand(run.points, -1)
+        bias = values.unsqueeze(1).expand(-1, each, -1).reshape(-1)
+    flat = x.reshape(1, images * channels, *x.shape[2:])
+    filters = filters.reshape(images * outputs, *matrix.base.shape[1:])
+    found = geometry(flat, filters, bias, images * channels)
+    return found.view(images, outputs, *found.shape[2:])
 
 
 def _in_turn(

@@ -59,12 +59,19 @@ def _product(
     if rows is not None:
         found = _from_shared_rows(run.points, rows, weight, delta, bias)
     else:
-        found = _from_rows(x.reshape(run.points, -1, x.shape[-1]), weight, delta, bias)
+        found = rows_at_points(x.reshape(run.points, -1, x.shape[-1]), weight, delta, bias)
     return found.view(*x.shape[:-1], -1)
 
 
-def _from_rows(x: Tensor, weight: Tensor, delta: Delta | None, bias: Tensor | None) -> Tensor:
-    """Return the product at every point, [P, n, O], from rows [P, n, I]."""
+def rows_at_points(x: Tensor, weight: Tensor, delta: Delta | None, bias: Tensor | None) -> Tensor:
+    """Return x Wᵀ + bias at every point, [P, n, O].
+
+    Args:
+        x: rows [P, n, I].
+        weight: [O, I], to which `delta` is added at each point.
+        delta: factors, dense [P, O, I], or None.
+        bias: [O], [P, O] or None.
+    """
     if isinstance(delta, Tensor):
         moved = (delta + weight).to(weight.dtype).transpose(1, 2)
         return torch.bmm(x, moved) if bias is None else torch.baddbmm(_beside(bias), x, moved)
@@ -93,7 +100,7 @@ def _from_shared_rows(
     """Return the product at every point, [P, n, O], where all points have the same rows."""
     flat = rows.reshape(1, -1, rows.shape[-1])
     if isinstance(delta, Tensor):
-        return _from_rows(flat.expand(points, -1, -1), weight, delta, bias)
+        return rows_at_points(flat.expand(points, -1, -1), weight, delta, bias)
     by_point = bias is not None and bias.dim() == 2
     y = _base(flat[0], weight, None if by_point else bias).unsqueeze(0)
     out = y.new_empty(points, *y.shape[1:])

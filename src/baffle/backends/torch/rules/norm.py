@@ -77,8 +77,39 @@ def batch_norm(
         raise Unsupported("batch_norm", "statistics of the batch")
     if run.moved(running_mean) or run.moved(running_var):
         raise Unsupported("batch_norm", "trained statistics")
-    y = functional.batch_norm(run.real(input), running_mean, running_var, eps=eps)
+    x = run.real(input)
+    if x.dim() > 2 and x.is_contiguous() and (run.moved(weight) or run.moved(bias)):
+        return _batch_norm_by_image(run, x, running_mean, running_var, weight, bias, eps)
+    y = functional.batch_norm(x, running_mean, running_var, eps=eps)
     return _affine(run, y, weight, bias, 1)
+
+
+def _batch_norm_by_image(
+    run: Pass,
+    x: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> Tensor:
+    """Let one kernel do it, for which each channel of each image is a channel of its own."""
+    images, channels = x.shape[:2]
+
+    def each(values: Tensor | None) -> Tensor | None:
+        """Repeat [C] for all images, or [P, C] for each point's."""
+        if values is None:
+            return None
+        moved = run.moved(values)
+        by_point = (moved.values if moved else values.unsqueeze(0)).unsqueeze(1)
+        points = run.points if moved else 1
+        return by_point.expand(points, images // points, channels).reshape(-1)
+
+    flat = x.view(1, images * channels, *x.shape[2:])
+    weight, bias = each(weight), each(bias)
+    return functional.batch_norm(flat, each(mean), each(variance), weight, bias, eps=eps).view(
+        x.shape
+    )
 
 
 def instance_norm(
