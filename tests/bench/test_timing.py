@@ -8,6 +8,7 @@ import torch
 from baffle.bench import search as search_file
 from baffle.bench.search import Search
 from baffle.bench.sides import Setting, Work
+from baffle.bench.sides.work import Side
 from baffle.bench.timing import Timed, awake, interleaved, seconds_of, spread
 
 
@@ -54,7 +55,7 @@ def test_spread_is_the_distance_of_the_quartiles():
     assert spread([7.0]) == 0.0
 
 
-class Known:
+class Known(Side):
     """A side whose rows a second are a function of its setting."""
 
     unit = 1

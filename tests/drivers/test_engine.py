@@ -13,7 +13,7 @@ from tests.drivers.small import SMALL
 
 OPEN = {"engine": {"chunk": 0, "threads": 0}}
 KEY = "a" * 64
-CHOICE = {"chunk": 8, "threads": 1, "clients": 3}
+CHOICE = {"chunk": 8, "threads": 1, "clients": 3, "route": ""}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def timed(monkeypatch):
     """Candidates that were timed; the last of them is the fastest."""
     seen = []
 
-    def speed(task, plan, candidate):
+    def speed(task, plan, candidate, given):
         seen.append(candidate)
         return float(len(seen))
 
@@ -44,7 +44,7 @@ def test_a_second_run_of_the_same_form_is_not_timed(file, timed):
     first = chosen()
     count = len(timed)
     assert count > 1
-    assert timed[-1] == engine.Engine(first.chunk, first.threads, first.clients)
+    assert timed[-1] == engine.Engine(first.chunk, first.threads, first.clients, first.route)
     assert chosen() == first
     assert chosen({"rounds": 5, "key": 3}) == first
     assert len(timed) == count
@@ -105,14 +105,18 @@ DAMAGED = [
     b"[]",
     b"null",
     b"[" * 100_000,
-    b'{"format": 1}',
-    b'{"format": 1, "choices": []}',
-    b'{"format": 2, "choices": {"%s": {"chunk": 8, "threads": 1, "clients": 3}}}' % KEY.encode(),
-    b'{"format": 1, "choices": {"%s": {"chunk": 8, "threads": 1}}}' % KEY.encode(),
-    b'{"format": 1, "choices": {"%s": {"chunk": true, "threads": 1, "clients": 1}}}' % KEY.encode(),
-    b'{"format": 1, "choices": {"%s": {"chunk": "8", "threads": 1, "clients": 1}}}' % KEY.encode(),
-    b'{"format": 1, "choices": {"%s": {"chunk": -8, "threads": 1, "clients": 1}}}' % KEY.encode(),
-    b'{"format": 1, "choices": {"%s": 3}}' % KEY.encode(),
+    b'{"format": 2}',
+    b'{"format": 2, "choices": []}',
+    b'{"format": 3, "choices": {"%s": {"chunk": 8, "threads": 1, "clients": 3, "route": ""}}}'
+    % KEY.encode(),
+    b'{"format": 2, "choices": {"%s": {"chunk": 8, "threads": 1}}}' % KEY.encode(),
+    b'{"format": 2, "choices": {"%s": {"chunk": true, "threads": 1, "clients": 1, "route": ""}}}'
+    % KEY.encode(),
+    b'{"format": 2, "choices": {"%s": {"chunk": "8", "threads": 1, "clients": 1, "route": ""}}}'
+    % KEY.encode(),
+    b'{"format": 2, "choices": {"%s": {"chunk": -8, "threads": 1, "clients": 1, "route": ""}}}'
+    % KEY.encode(),
+    b'{"format": 2, "choices": {"%s": 3}}' % KEY.encode(),
     b" " * (engine_cache.MOST_BYTES + 1),
 ]
 
@@ -131,7 +135,7 @@ def test_a_choice_that_is_no_candidate_is_timed_anew(file, timed):
     chosen()
     value = json.loads(file.read_text())
     (key,) = value["choices"]
-    value["choices"][key] = {"chunk": 10**9, "threads": 10**6, "clients": 10**9}
+    value["choices"][key] = {"chunk": 10**9, "threads": 10**6, "clients": 10**9, "route": ""}
     file.write_text(json.dumps(value))
     count = len(timed)
     assert chosen().chunk <= 24

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from baffle.bench.sides.work import Setting, Side, Work
+from baffle.bench.sides.work import TURNS, Setting, Side, Work
 from baffle.bench.timing import awake, seconds_of
 
 WORSE = 0.85  # of the best rate: below it a candidate is a miss
@@ -50,31 +50,36 @@ class Search:
         the best chunk and go on only where they come near.
         """
         first, *others = sorted(threads, reverse=True)
-        self.along(self.side.chunks(), first)
+        routes = self.side.routes()
+        for route, chunks in routes.items():
+            self.along(route, chunks, first)
         for count in others:
-            best = self.found.setting.chunk
-            near = sorted(self.side.chunks(), key=lambda chunk: abs(chunk - best))
-            self.along(near, count, hopeless=CLOSE)
+            best = self.found.setting
+            near = sorted(routes[best.route], key=lambda chunk: abs(chunk - best.chunk))
+            self.along(best.route, near, count, hopeless=CLOSE)
         close = [f for f in self.tried if f.rate >= CLOSE * self.found.rate]
         many = LONG_CALL * self.found.rate > self.rows
         return sorted(close, key=lambda f: -f.rate)[: FINALISTS if many else 1]
 
-    def along(self, chunks: Iterable[int], threads: int, hopeless: float = 0.0) -> None:
-        """Try chunks in this order until some in a row are worse, or one is hopeless."""
-        left = MISSES
+    def along(self, route: str, chunks: Iterable[int], threads: int, hopeless: float = 0.0) -> None:
+        """Try a route's chunks in this order until some in a row are worse, or one is hopeless."""
+        left, best = MISSES, 0.0
         for chunk in chunks:
-            if self._too_long(chunk):
+            if self._too_long(route, chunk):
                 continue
-            rate = self.rate(Setting(chunk, threads))
-            self.tried.append(Found(Setting(chunk, threads), rate))
-            left = MISSES if rate >= WORSE * self.found.rate else left - 1
+            setting = Setting(chunk, threads, route)
+            rate = self.rate(setting)
+            self.tried.append(Found(setting, rate))
+            best = max(best, rate)
+            left = MISSES if rate >= WORSE * best else left - 1
             if rate > self.found.rate:
                 self.found = self.tried[-1]
             if not left or rate < hopeless * self.found.rate:
                 return
 
-    def _too_long(self, chunk: int) -> bool:
-        return chunk * self.side.unit > LONGEST * self.found.rate > 0
+    def _too_long(self, route: str, chunk: int) -> bool:
+        unit = 1 if route == TURNS else self.side.unit
+        return chunk * unit > LONGEST * self.found.rate > 0
 
     def rate(self, setting: Setting) -> float:
         """Return rows a second: the best of several calls, or of one that takes long."""

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from baffle.config.resolve import load_config, resolve, to_toml
-from baffle.config.settings import Settings
+from baffle.config.settings import EngineSettings, Settings
 
-__all__ = ["Settings", "load_config", "resolve", "to_toml"]
+__all__ = ["EngineSettings", "Settings", "load_config", "resolve", "to_toml"]

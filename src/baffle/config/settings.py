@@ -134,13 +134,25 @@ class EngineSettings(Section):
     """How probes are computed here: fixed, since it changes losses in their last bits."""
 
     chunk: int = Field(
-        0, ge=0, description="directions in one pass; 0: measured, then written here"
+        0,
+        ge=0,
+        description="directions in one pass (examples, if point_by_point); 0: measured, then "
+        "written here",
     )
     threads: int = Field(0, ge=0, description="threads of a pass; 0: measured, then written here")
     clients: int = Field(
         0,
         ge=0,
         description="clients in one pass; 1: one after another; 0: chosen if chunk or threads is",
+    )
+    route: Literal["", "rank_one", "point_by_point", "vmapped", "one_by_one"] = Field(
+        "", description="how points are evaluated; empty: measured, or by shapes"
+    )
+    precision: Literal["own", "bfloat16"] = Field(
+        "own", description="what losses are evaluated in; the model's own, or bfloat16"
+    )
+    compiled: bool = Field(
+        False, description="let torch.compile make passes of one point; needs a C++ compiler"
     )
 
 

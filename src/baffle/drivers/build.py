@@ -18,6 +18,7 @@ from baffle.quantisation import MAX_STEP_EXPONENT
 from baffle.updates import UpdateSpec
 
 RADIUS_LIMIT = 100
+_BEFORE = {"clients": 1, "route": "", "precision": "own", "compiled": False}
 
 
 def power_of_two(name: str, value: float | str, auto: int, limit: int) -> int:
@@ -125,11 +126,12 @@ def genesis(settings: Settings, signature: ModelSignature, initial: bytes) -> Ge
 def _stated(settings: Settings) -> dict[str, Any]:
     """Return the settings as a genesis states them.
 
-    It says nothing of clients in one pass where that is one. So were runs before there was a
-    choice, and their genesis, from which the run's number and the clients' keys come, stays as it
-    was.
+    It says nothing of choices of the engine that are what they were before there was a choice. The
+    genesis of those runs, from which the run's number and the clients' keys come, stays as it was.
     """
     stated = settings.model_dump(mode="json")
-    if settings.engine.clients <= 1:
+    engine = stated["engine"]
+    stated["engine"] = {name: v for name, v in engine.items() if v != _BEFORE.get(name, ...)}
+    if settings.engine.clients == 0:
         del stated["engine"]["clients"]
     return stated

@@ -1,6 +1,6 @@
 """How many points a pass takes, when the user does not say: a function of batch and model alone.
 
-Batched pass: as many points as keep the largest activation within 4 MiB. Fewer pay the overhead of
+Batched pass: as many points as keep the largest activation within 8 MiB. Fewer pay the overhead of
 a pass (some 0.05 ms a layer) more often; above, activations leave the processor's cache, and above
 32 MiB the C library takes fresh pages for each of them (see memory.py).
 Points one by one: as many examples as keep it within 16 MiB.
@@ -9,7 +9,7 @@ Mapped pass: as many perturbed copies of the weights as fit into a quarter of a 
 
 from __future__ import annotations
 
-ACTIVATION_BYTES = 2**22
+ACTIVATION_BYTES = 2**23
 EXAMPLE_BYTES = 2**24
 DENSE_BYTES = 2**28
 DRAWN_ENTRIES = 2**20  # of the directions' factors, held while their points are evaluated

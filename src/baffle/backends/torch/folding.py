@@ -33,6 +33,12 @@ def mark(x: Tensor, owner: object, shared: Tensor | None = None) -> Tensor:
     return x
 
 
+def shared_rows(x: Tensor) -> Tensor | None:
+    """Return the B rows behind a stand-in, None for any other tensor."""
+    fold = x.__dict__.get(MARK)
+    return fold.shared if isinstance(fold, Fold) else None
+
+
 def repeated(rows: Tensor, points: int) -> Tensor:
     """Return P copies of the rows behind one another, [P·B, ...], on fresh memory."""
     return rows.repeat(points, *[1] * (rows.dim() - 1))

@@ -31,6 +31,7 @@ class Loader:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
+        self.parameters = list(trained_parameters(module).values())
         self.last: dict[str, object] = {}
         self.versions: list[tuple[int, int]] = []
 
@@ -48,10 +49,9 @@ class Loader:
 
     def _now(self) -> list[tuple[int, int]]:
         """Return where each parameter lies and how often it was written to; [] if unknown."""
-        parameters = trained_parameters(self.module).values()
-        if any(p.is_inference() for p in parameters):
+        if any(p.is_inference() for p in self.parameters):
             return []
-        return [(p.data_ptr(), p._version) for p in parameters]
+        return [(p.data_ptr(), p._version) for p in self.parameters]
 
     def _surely_loaded(self, weights: Mapping[str, object]) -> bool:
         if not self.versions or weights.keys() != self.last.keys():

@@ -15,7 +15,8 @@ from baffle.errors import ModelError
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Put a module and its parts in eval mode inside the block; each part gets its mode back."""
     training = [part for part in module.modules() if part.training]
-    module.eval()
+    if training:
+        module.eval()
     try:
         yield
     finally:

@@ -30,6 +30,9 @@ class Low:
     inner: Tensor
     kernel: Tensor
 
+    def __len__(self) -> int:
+        return len(self.out)
+
     @cached_property
     def right(self) -> Tensor:
         """inner ⊗ kernel, [P, I, L]."""
@@ -99,5 +102,7 @@ def delta_of(factors: Factors, scale: NDArray[np.float32], like: Tensor) -> Delt
 
 def parts_of(deltas: Mapping[int, Delta], size: int) -> list[dict[int, Delta]]:
     """Return the deltas of all tensors in parts of `size` points."""
+    if all(len(d) <= size for d in deltas.values()):
+        return [dict(deltas)]
     split = {k: d.parts(size) if isinstance(d, Low) else d.split(size) for k, d in deltas.items()}
     return [dict(zip(split, part, strict=True)) for part in zip(*split.values(), strict=True)]

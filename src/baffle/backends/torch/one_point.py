@@ -22,6 +22,7 @@ from baffle.backends.torch.moved import Moved
 from baffle.backends.torch.operations import METADATA
 from baffle.backends.torch.randomness import repeatable
 from baffle.backends.torch.rules.matrix import rows_at_points
+from baffle.backends.torch.rules.pooling import FASTER
 
 KEPT_ENTRIES = 2**14  # of a tensor that is kept for its next use: a recurrent cell's, a bias
 
@@ -46,7 +47,7 @@ class OnePoint(TorchFunctionMode):
             return found
         if func not in METADATA and self._asks((*args, *kwargs.values())):
             args, kwargs = pytree.tree_map_only(Tensor, self._moved, (args, kwargs))
-        return func(*args, **kwargs)
+        return FASTER.get(func, func)(*args, **kwargs)
 
     def _linear(self, input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:  # noqa: A002
         """Return the product as for many points, without the perturbed matrix; None if not so."""

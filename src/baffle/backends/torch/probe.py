@@ -19,7 +19,6 @@ from baffle.backends.torch.losses import Loss, PointLosses
 from baffle.backends.torch.memory import keep_freed_memory
 from baffle.backends.torch.modes import evaluating, require_eval_statistics
 from baffle.backends.torch.precision import examples_in, in_precision, precision_of
-from baffle.backends.torch.randomness import seed_of
 from baffle.backends.torch.routes import OneByOneRoute, Subject, Task
 from baffle.backends.torch.selection import Choice, choose
 from baffle.backends.torch.threads import using_threads
@@ -107,8 +106,7 @@ class TorchProbe:
         with evaluating(self.module), using_threads(self.threads), torch.no_grad():
             self._loader.load(weights)
             batch = self.examples.batch(example_numbers)
-            seed = seed_of(points.place, example_numbers)
-            task = Task(weights, points, batch, seed)
+            task = Task(weights, points, batch, example_numbers)
             return self._losses(task).to("cpu", torch.float64).numpy()
 
     def many(self, weights: Weights, points: Points, groups: Groups) -> NDArray[np.float64]:
@@ -142,8 +140,7 @@ class TorchProbe:
             return None
         with evaluating(self.module), using_threads(self.threads), torch.no_grad():
             self._loader.load(weights)
-            seed = seed_of(points.place, groups[0])
-            found = self._many.losses(Task(weights, points, (None, None), seed), groups)
+            found = self._many.losses(Task(weights, points, (None, None), groups[0]), groups)
             return None if found is None else found.t().to("cpu", torch.float64).numpy()
 
     @property

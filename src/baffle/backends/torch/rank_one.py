@@ -22,12 +22,21 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from baffle.backends.torch.examples import arguments, batch_size
-from baffle.backends.torch.folding import MARK, Fold, fold_inputs, mark, repeated, stand_in
+from baffle.backends.torch.folding import (
+    MARK,
+    Fold,
+    fold_inputs,
+    mark,
+    repeated,
+    shared_rows,
+    stand_in,
+)
 from baffle.backends.torch.in_turn import in_turn
 from baffle.backends.torch.moved import Moved
 from baffle.backends.torch.operations import FILLED, METADATA, READS
 from baffle.backends.torch.randomness import FACTORIES, factory, random_rule
 from baffle.backends.torch.rules import RULES
+from baffle.backends.torch.rules.pooling import FASTER
 from baffle.backends.torch.sharing import Memo, NotShared, Sharing
 from baffle.backends.torch.unsupported import Unsupported, operation_name, writes
 
@@ -55,7 +64,8 @@ class Pass(TorchFunctionMode):
         self.rows = points * examples
         self.tracked = tracked
         self.slow: set[str] = set()
-        self._sharing = Sharing(points, self.rows, self.shared, {} if memo is None else memo)
+        # It must not hold the pass: a cycle would keep the directions until the next collection.
+        self._sharing = Sharing(points, self.rows, {} if memo is None else memo)
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -127,7 +137,7 @@ class Pass(TorchFunctionMode):
         if func in READS:
             raise Unsupported(operation_name(func), "a value of an activation is read")
         args, kwargs = self._multiplied_out(args), self._multiplied_out(kwargs)
-        found = func(*args, **kwargs)
+        found = FASTER.get(func, func)(*args, **kwargs)
         return self._marked(func, args[0] if found is None else found)
 
     def _multiplied_out(self, arguments: Any) -> Any:
@@ -195,8 +205,7 @@ class Pass(TorchFunctionMode):
 
     def shared(self, x: Tensor) -> Tensor | None:
         """Return the B rows of an activation that is the same at all points, else None."""
-        fold = x.__dict__.get(MARK)
-        return fold.shared if isinstance(fold, Fold) else None
+        return shared_rows(x)
 
     def real(self, x: Tensor) -> Tensor:
         """Return an activation with all P·B rows in memory."""

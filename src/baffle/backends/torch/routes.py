@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from baffle.backends.torch.adapter import trained_parameters
@@ -24,7 +26,7 @@ from baffle.backends.torch.moved import Moved, parts_of
 from baffle.backends.torch.one_by_one import one_by_one
 from baffle.backends.torch.one_point import at_one_point, leaks, parts_differ
 from baffle.backends.torch.point_by_point import Writer, scratch
-from baffle.backends.torch.randomness import repeatable
+from baffle.backends.torch.randomness import repeatable, seed_of
 from baffle.backends.torch.rank_one import outputs_at
 from baffle.backends.torch.sharing import Memo
 from baffle.backends.torch.survey import Survey
@@ -63,18 +65,20 @@ class Subject:
 class Task:
     """What to evaluate: float32 weights, as loaded; points around them; (inputs, targets).
 
-    `seed` is what random numbers in the forward pass begin from.
+    `numbers` are those of the examples.
     """
 
     weights: Mapping[str, Any]
     points: Points
     batch: tuple[Any, Any]
-    seed: int = 0
+    numbers: NDArray[np.int64] | None = None
 
 
 def forward_seed(subject: Subject, task: Task) -> int | None:
     """Return the seed of a forward pass, None for a module that draws nothing."""
-    return task.seed if subject.random else None
+    if not subject.random or task.numbers is None:
+        return None
+    return seed_of(task.points.place, task.numbers)
 
 
 class Route(Protocol):

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from baffle.backends.torch.folding import shared_rows
+
 _SHAPES = {torch.Tensor.view, torch.Tensor.reshape, torch.reshape}
 _PLAIN = (
     *(type(None), bool, int, float, complex, str, slice, type(...)),
@@ -34,14 +36,11 @@ class Sharing:
 
     Args:
         points, folded: P and P·B.
-        rows_of: the B rows behind a stand-in, None for any other tensor.
         memo: what shape inference said of earlier calls; kept between passes.
     """
 
-    def __init__(
-        self, points: int, folded: int, rows_of: Callable[[Tensor], Tensor | None], memo: Memo
-    ) -> None:
-        self.points, self.folded, self.rows_of, self.memo = points, folded, rows_of, memo
+    def __init__(self, points: int, folded: int, memo: Memo) -> None:
+        self.points, self.folded, self.memo = points, folded, memo
 
     def __call__(self, func: Callable, args: Any, kwargs: Any) -> tuple[Any, list[bool]]:
         """Return func's result on B rows, and of each tensor in it whether it carries rows.
@@ -75,7 +74,7 @@ class Sharing:
 
     def _on_rows(self, func: Callable, place: int, x: Any) -> Any:
         if isinstance(x, Tensor):
-            rows = self.rows_of(x)
+            rows = shared_rows(x)
             if rows is None and x.dim() and len(x) == self.folded:
                 raise NotShared  # such as row numbers that the module made
             return x if rows is None else rows

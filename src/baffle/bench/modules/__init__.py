@@ -124,7 +124,7 @@ _ROWS = (
         build=mobilenet_v2,
         batch=floats((3, 96, 96), 1000),
         loss=F.cross_entropy,
-        batches=(4, 16),
+        batches=(4, 16, 64),
         blocks=parts_like(InvertedResidual),
         memory_batch=32,
     ),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from baffle.bench.sides.work import Case, Setting, Work, powers
+from baffle.bench.sides.work import Case, Setting, Side, Work, powers
 
 FEWEST = 8  # rows of a forward pass
 
 
-class Inference:
+class Inference(Side):
     """Forward passes of `chunk` rows under torch.inference_mode.
 
     Every pass takes the same rows, already contiguous, so that reading inputs costs as little as it

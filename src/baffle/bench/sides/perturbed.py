@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from baffle.bench.sides.work import SIGMA, Case, Setting, Work, mean_loss, powers
+from baffle.bench.sides.work import SIGMA, Case, Setting, Side, Work, mean_loss, powers
 
 COPIES_BYTES = 2**30  # of perturbed copies held at once
 NO_BATCHING_RULE = "There is a performance drop"  # torch's warning; the ratio shows it
 
 
-class RandnLoop:
+class RandnLoop(Side):
     """MeZO's loop: add σ·z to the weights, evaluate, draw z again and subtract it.
 
     z is torch.randn from a generator that is seeded anew, one tensor at a time.
@@ -56,7 +56,7 @@ class RandnLoop:
             p.add_(z, alpha=scale)
 
 
-class Vmap:
+class Vmap(Side):
     """torch.vmap over `chunk` perturbed copies of the weights."""
 
     def __init__(self, case: Case) -> None:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from baffle.backends.torch import TorchProbe, initial_weights
-from baffle.bench.sides.work import SIGMA, Case, Setting, Work, powers
+from baffle.bench.sides.work import SIGMA, TURNS, Case, Setting, Side, Work, powers
 from baffle.directions import Place, Points, make_kind
 
 KEY, KIND = 1, "rank_one"
@@ -32,8 +32,8 @@ class Rows:
         return self.whole[0][index], self.whole[1][index]
 
 
-class Probes:
-    """K one-sided points a call, `chunk` points a pass (0: as the engine chooses).
+class Probes(Side):
+    """K one-sided points a call, `chunk` points a pass, or one by one `chunk` examples a pass.
 
     Args:
         case: what to probe.
@@ -48,14 +48,19 @@ class Probes:
         self.route = ""
 
     def chunks(self) -> tuple[int, ...]:
-        """Return the engine's own choice, then numbers of points."""
-        return (0, *powers(1, self.case.directions))
+        """Return numbers of points."""
+        return powers(1, self.case.directions)
+
+    def routes(self) -> dict[str, tuple[int, ...]]:
+        """Return chunks of points for the batched pass, of examples for points one by one."""
+        examples = self.case.examples
+        return {"rank_one": self.chunks(), TURNS: powers(min(16, examples), examples)}
 
     def work(self, setting: Setting, most: int) -> Work:
         """Return a call whose route has been chosen and checked."""
         case = self.case
         probe = self.probe(setting)
-        count = case.points(most, setting.chunk or 1)
+        count = case.points(most, 1 if setting.route == TURNS else setting.chunk)
         examples = np.arange(case.examples)
         rounds: Iterator[int] = itertools.repeat(0) if self.shared else itertools.count(1)
 
@@ -70,7 +75,9 @@ class Probes:
         """Return a new probe of the module."""
         case = self.case
         rows = Rows(case.batch)
-        return TorchProbe(self.module, case.subject.loss, rows, setting.chunk, setting.threads)
+        return TorchProbe(
+            self.module, case.subject.loss, rows, setting.chunk, setting.threads, setting.route
+        )
 
 
 def points_of(probe: TorchProbe, count: int, round: int) -> Points:

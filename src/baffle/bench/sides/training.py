@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 
 from baffle.bench.modules import checkpoint_blocks
-from baffle.bench.sides.work import Case, Setting, Work, mean_loss, powers
+from baffle.bench.sides.work import Case, Setting, Side, Work, mean_loss, powers
 
 STEP_SIZE = 1e-6  # small enough that the weights stay as they are for all that speed knows
 
 
-class Training:
+class Training(Side):
     """Steps of forward, loss, backward and SGD on `chunk` rows each, in eval mode.
 
     Args:

@@ -12,15 +12,20 @@ from torch import Tensor, nn
 
 from baffle.bench.modules import Subject, batch_of, module_of
 
+TURNS = "point_by_point"  # the route whose chunk counts examples
 SIGMA = 2.0**-9  # of every side that perturbs; speed does not depend on it
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What a side may choose: rows, points or copies at once, as the side counts; threads."""
+    """What a side may choose: rows, points or copies at once, as the side counts; threads; a route.
+
+    Only probes have routes; of "point_by_point" the chunk counts examples.
+    """
 
     chunk: int
     threads: int
+    route: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,10 @@ class Side(Protocol):
     def chunks(self) -> tuple[int, ...]:
         """Return the chunks worth trying, ascending."""
         ...
+
+    def routes(self) -> dict[str, tuple[int, ...]]:
+        """Return the chunks worth trying, by route: one without a name where there is no choice."""
+        return {"": self.chunks()}
 
     def work(self, setting: Setting, most: int) -> Work:
         """Return work of about `most` rows, at least a chunk and at most all; ready to be timed."""

@@ -1,6 +1,6 @@
-"""Choose how probes are computed on this machine: chunk, threads and clients in one pass.
+"""Choose how probes are computed on this machine: route, chunk, threads, clients in one pass.
 
-Chunk and threads by a short measurement, which a cache file keeps for the next run of the same
+Route, chunk and threads by a short measurement, kept in a cache file for the next run of the same
 form; clients by what fits. They are only proposed for a new run: the run writes them into its
 configuration, since another choice may change a loss in its last bits.
 """
@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.backends.torch import TorchProbe, initial_weights, model_signature
+from baffle.backends.torch.chunking import ACTIVATION_BYTES
 from baffle.backends.torch.clients import activation_bytes, clients_in_pass
 from baffle.cohort import cohort_size
-from baffle.config import Settings
+from baffle.config import EngineSettings, Settings
 from baffle.directions import Points
 from baffle.drivers.build import first_plan
 from baffle.drivers.local import engine_cache
@@ -27,7 +28,11 @@ from baffle.protocol import Plan
 from baffle.protocol.steps import batch_size, points_of
 
 CHUNKS = (8, 16, 32, 64, 128, 256)
+EXAMPLES = (16, 64)  # a pass, where points go one by one
+WORTH = 64  # such passes are tried from this part of a full pass's activations on
 SECONDS = 0.08  # of measuring a candidate
+TURNS = 16  # points of a measurement that takes them one by one
+POINT_BY_POINT = "point_by_point"
 ALONE_POINTS = 2 * max(CHUNKS)  # points of a measurement with one client in a pass
 
 
@@ -38,6 +43,7 @@ class Engine:
     chunk: int
     threads: int
     clients: int
+    route: str
 
 
 def choose_engine(settings: Settings, task: Task) -> Settings:
@@ -54,7 +60,7 @@ def choose_engine(settings: Settings, task: Task) -> Settings:
     key = engine_cache.key_of(settings, task, plan)
     known = engine_cache.recall(key)
     kept = [c for c in candidates if asdict(c) == known]
-    best = kept[0] if kept else max(candidates, key=lambda c: _speed(task, plan, c))
+    best = kept[0] if kept else max(candidates, key=lambda c: _speed(task, plan, c, given))
     if not kept:
         engine_cache.keep(key, asdict(best))
     return settings.model_copy(update={"engine": given.model_copy(update=asdict(best))})
@@ -72,9 +78,20 @@ def _candidates(settings: Settings, task: Task, plan: Plan) -> Iterator[Engine]:
     threads = [engine.threads] if engine.threads else sorted({1, cores()})
     chunks = [engine.chunk] if engine.chunk else sorted({min(c, directions) for c in CHUNKS})
     peak = activation_bytes(task.model, task.loss, task.train.batch(_rows(task, plan, 0)))
-    for chunk in chunks:
-        clients = engine.clients or _clients(settings, plan, peak, chunk)
-        yield from (Engine(chunk, t, clients) for t in threads)
+    turns = list(_turns(engine, len(_rows(task, plan, 0)), threads))
+    if engine.route != POINT_BY_POINT and not engine.compiled:
+        for chunk in chunks:
+            clients = engine.clients or _clients(settings, plan, peak, chunk)
+            yield from (Engine(chunk, t, clients, engine.route) for t in threads)
+        turns = [] if engine.route or engine.chunk or peak * WORTH < ACTIVATION_BYTES else turns
+    yield from turns
+
+
+def _turns(engine: EngineSettings, examples: int, threads: Sequence[int]) -> Iterator[Engine]:
+    """Yield choices that take points one by one, for batches that fill a pass by themselves."""
+    sizes = sorted({examples, *(size for size in EXAMPLES if size < examples)})
+    sizes = [engine.chunk] if engine.chunk else sizes
+    yield from (Engine(n, t, engine.clients or 1, POINT_BY_POINT) for t in threads for n in sizes)
 
 
 def _clients(settings: Settings, plan: Plan, peak: int, chunk: int) -> int:
@@ -92,13 +109,22 @@ def _rows(task: Task, plan: Plan, client: int) -> NDArray[np.int64]:
     return np.resize(task.rows[client], size)
 
 
-def _speed(task: Task, plan: Plan, engine: Engine) -> float:
+def _speed(task: Task, plan: Plan, engine: Engine, given: EngineSettings) -> float:
     """Return probes a second on the first clients' batches; best of several calls."""
     probe = TorchProbe(
-        task.model, task.loss, task.train, chunk=engine.chunk, threads=engine.threads
+        task.model,
+        task.loss,
+        task.train,
+        chunk=engine.chunk,
+        threads=engine.threads,
+        route=engine.route,
+        precision=given.precision,
+        compiled=given.compiled,
     )
     whole = points_of(plan, probe.signature, 0)
     most = ALONE_POINTS if engine.clients == 1 else 2 * engine.chunk
+    if engine.route == POINT_BY_POINT:
+        most = TURNS
     points = whole.part(0, min(len(whole), most))
     groups = [_rows(task, plan, client) for client in range(engine.clients)]
     return engine.clients * len(points) / _seconds(probe, points, groups)

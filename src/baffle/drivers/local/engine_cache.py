@@ -1,7 +1,7 @@
 """What was measured for earlier runs of the same form: one small JSON file, safe to delete.
 
     $XDG_CACHE_HOME/baffle/engine.json, or ~/.cache/baffle/engine.json
-    {"format": 1, "choices": {key: {"chunk": …, "threads": …, "clients": …}, …}}
+    {"format": 2, "choices": {key: {"chunk": …, "threads": …, "clients": …, "route": …}, …}}
 
 A key is a hash over all that decides: torch, the processor, the model and its batch, what the run
 asks. The file only saves a second. Content that is damaged or not ours is no error, nor is a folder
@@ -30,9 +30,9 @@ from baffle.drivers.local.task import Task
 from baffle.protocol import Plan
 
 logger = logging.getLogger(__name__)
-FORMAT = 1
+FORMAT = 2
 MOST_BYTES, MOST_CHOICES = 2**20, 500
-Choice = dict[str, int]
+Choice = dict[str, int | str]
 
 
 def key_of(settings: Settings, task: Task, plan: Plan) -> str:
@@ -112,11 +112,12 @@ def _read() -> dict[str, Choice]:
 
 
 def _usable(choice: Any) -> bool:
-    names = ("chunk", "threads", "clients")
+    numbers = ("chunk", "threads", "clients")
     return (
         isinstance(choice, dict)
-        and sorted(choice) == sorted(names)
-        and all(type(v) is int and v > 0 for v in choice.values())
+        and sorted(choice) == sorted((*numbers, "route"))
+        and all(type(choice[name]) is int and choice[name] > 0 for name in numbers)
+        and isinstance(choice["route"], str)
     )
 
 

@@ -248,6 +248,9 @@ def _session(
         task.train,
         chunk=settings.engine.chunk,
         threads=settings.engine.threads,
+        route=settings.engine.route,
+        precision=settings.engine.precision,
+        compiled=settings.engine.compiled,
     )
     roster = Roster(settings.key, spec.run, rules, probe, task.rows)
     requests = policy(settings, spec.signature)
