@@ -1,8 +1,17 @@
-"""No test reads or writes what a user's own runs have measured."""
+"""No test reads or writes what a user's own runs have measured; each process has one thread.
+
+Tests run in as many processes as there are cores, and small products wait longer for a second thread
+than they take.
+"""
 
 from __future__ import annotations
 
-import pytest
+import os
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # before torch and NumPy read them
+
+import pytest  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -99,7 +99,7 @@ def test_an_interrupt_shows_what_was_measured(capsys, monkeypatch):
     assert code == 130
     assert last_json(out)["rows"] == [ROW]
     assert last_json(out)["complete"] is False
-    assert "interrupted after 1 of 14 rows" in err
+    assert "interrupted after 1 of 15 rows" in err
     assert "Traceback" not in err
 
 

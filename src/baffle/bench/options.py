@@ -39,6 +39,8 @@ class Options:
         repeats: at most so many, at least one.
         device: "cpu" or "cuda".
         threads: the only number to try; 0 for one and all cores.
+        precision: of our probes, "own" or "bfloat16"; all other sides have the module as it is.
+        compiled: let torch.compile make our passes of points one by one.
         budget: of time.
 
     Raises:
@@ -49,6 +51,8 @@ class Options:
     repeats: int = 9
     device: str = "cpu"
     threads: int = 0
+    precision: str = "own"
+    compiled: bool = False
     budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:

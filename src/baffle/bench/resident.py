@@ -37,7 +37,7 @@ def inference(name: str, examples: int, directions: int) -> None:
             module(inputs)
 
 
-def ours(name: str, examples: int, directions: int, chunk: int = 0) -> None:
+def ours(name: str, examples: int, directions: int, low_memory: bool = False) -> None:
     """Probe K directions once, which chooses the route and checks it against the slow truth.
 
     The weights are views of the module's own, as a client has them that keeps one copy.
@@ -49,13 +49,13 @@ def ours(name: str, examples: int, directions: int, chunk: int = 0) -> None:
 
     module, batch, loss = _given(name, examples)
     weights = {n: p.detach().numpy() for n, p in module.named_parameters()}
-    probe = TorchProbe(module, loss, Rows(batch), chunk=chunk)
+    probe = TorchProbe(module, loss, Rows(batch), low_memory=low_memory)
     probe(weights, points_of(probe, directions, 0), np.arange(examples))
 
 
 def ours_chunk_1(name: str, examples: int, directions: int) -> None:
-    """Probe K directions, one point a pass."""
-    ours(name, examples, directions, chunk=1)
+    """Probe K directions in the least memory: one point a pass."""
+    ours(name, examples, directions, low_memory=True)
 
 
 def backward(name: str, examples: int, directions: int) -> None:

@@ -39,12 +39,10 @@ class Measured:
     Attributes:
         results: by side.
         failed: why a side could not run.
-        route: that the probes took.
     """
 
     results: Mapping[str, Result]
     failed: Mapping[str, str]
-    route: str
 
 
 def row(case: Case, found: Measured) -> dict[str, Any]:
@@ -56,7 +54,8 @@ def row(case: Case, found: Measured) -> dict[str, Any]:
         inference's, None for a side that failed, and `failed` says why. `spread` by side: the
         distance between the quartiles of the ratios of single repeats, over their median.
         `training_steps`: how many steps K probes cost, see `training_steps`. `settings` and
-        `timed_rows` by side: what the search found, and rows in a timed call.
+        `timed_rows` by side: what the search found, and rows in a timed call. `precision` and
+        `compiled`: how probes were evaluated.
     """
     results, ours = found.results, found.results["ours"].setting
     rates = {name: result.rate for name, result in results.items()}
@@ -65,9 +64,11 @@ def row(case: Case, found: Measured) -> dict[str, Any]:
         "batch": case.examples,
         "directions": case.directions,
         "device": case.device,
+        "precision": case.precision,
+        "compiled": case.compiled,
         "threads": ours.threads,
         "chunk": ours.chunk,
-        "route": found.route,
+        "route": ours.route,
         "inference_examples_per_second": rates[BASE],
         "ratio": _ratios(rates, found.failed),
         "spread": _spreads(results),

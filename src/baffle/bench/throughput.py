@@ -44,8 +44,17 @@ def throughput(
     keep_freed_memory()  # plain inference has the benefit of it too
     for subject, examples in cases:
         say(f"{subject.name}, {examples} examples: building")
-        case = case_of(subject, examples, options.directions, options.device)
-        yield row(case, measured(case, options, say))
+        case = case_of(
+            subject,
+            examples,
+            options.directions,
+            options.device,
+            options.precision,
+            options.compiled,
+        )
+        found = measured(case, options, say)
+        setting = found.results[OURS].setting
+        yield row(case, found) | {"losses": Probes(case).agreement(setting)}
 
 
 def measured(case: Case, options: Options, say: Say = silent) -> Measured:
@@ -53,14 +62,12 @@ def measured(case: Case, options: Options, say: Say = silent) -> Measured:
     found: dict[str, list[Found]] = {}
     timed: dict[tuple[str, Setting], Timed] = {}
     failed: dict[str, str] = {}
-    routes: list[str] = []
     for name in SIDES:
         say(f"{case.title}: searching {name}")
         try:
             side = SIDES[name](case)
             found[name] = _searched(name, side, case, options, found)
             timed |= _timed(name, side, found[name], case, options)
-            routes += [side.route] if isinstance(side, Probes) else []
         except (RuntimeError, MemoryError) as error:  # a usual way need not work on each module
             if name in WHOLE:
                 raise
@@ -68,7 +75,7 @@ def measured(case: Case, options: Options, say: Say = silent) -> Measured:
     say(f"{case.title}: timing")
     rates = interleaved(timed, case.device, options.repeats, _Enough(options.budget.row))
     results = {name: _better(name, timed, rates) for name in SIDES if name not in failed}
-    return Measured(results, failed, routes[0])
+    return Measured(results, failed)
 
 
 def _searched(

@@ -1,4 +1,4 @@
-"""Commands that measure this machine: bench throughput, rebuild, memory, simulate."""
+"""Commands that measure this machine: bench throughput, profile, rebuild, memory, simulate."""
 
 from __future__ import annotations
 
@@ -47,6 +47,10 @@ def throughput(
     repeats: Repeats = None,
     threads: Threads = 0,
     device: Device = "cpu",
+    precision: Annotated[str, typer.Option(help="Of our probes alone: own or bfloat16.")] = "own",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Our passes of one point through torch.compile.")
+    ] = False,
     quick: Quick = False,
     as_json: Json = False,
     output: File = None,
@@ -66,6 +70,8 @@ def throughput(
         repeats=_given(repeats, QUICK_REPEATS if quick else 9),
         device=device,
         threads=threads,
+        precision=precision,
+        compiled=compiled,
         budget=QUICK if quick else Budget(),
     )
     names = model or (QUICK_MODELS if quick and device == "cpu" else subjects_on(device))
@@ -74,6 +80,33 @@ def throughput(
     cases = [(s, b) for s in subjects for b in batches or s.batches[: 1 if quick else None]]
     work = lambda say: measure(cases, options, say)  # noqa: E731
     measured(work, len(cases), throughput_table, as_json, output, device)
+
+
+@app.command()
+def profile(
+    model: Models = None,
+    batch: Batches = None,
+    directions: Directions = None,
+    threads: Threads = 0,
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """Where the time of probes goes, beside that of plain inference."""
+    from baffle.bench.modules import subject_of, subjects_on
+    from baffle.bench.options import QUICK, Budget, Options
+    from baffle.bench.profile import profiled
+    from baffle.cli.bench_tables import profile_table
+    from baffle.cli.measuring import measured, require_batches
+
+    budget = QUICK if quick else Budget()
+    count = _given(directions, QUICK_DIRECTIONS if quick else 32)
+    options = Options(directions=count, threads=threads, budget=budget)
+    names = model or (QUICK_MODELS if quick else subjects_on("cpu"))
+    batches = require_batches(batch)
+    subjects = [subject_of(name) for name in names]
+    cases = [(s, b) for s in subjects for b in batches or s.batches[: 1 if quick else 2]]
+    measured(lambda say: profiled(cases, options, say), len(cases), profile_table, as_json, output)
 
 
 @app.command()

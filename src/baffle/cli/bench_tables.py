@@ -55,6 +55,34 @@ def _throughput_notes(rows: Rows) -> Iterable[str]:
             yield f"{row['model']}, B {row['batch']}: {name} failed: {reason}"
 
 
+SHARES = {  # of a row of `profile`, and their headings
+    "products": "prod-\nucts",
+    "correction": "correc-\ntion",
+    "attention": "atten-\ntion",
+    "elementwise": "element-\nwise",
+    "loss": "loss",
+    "drawing": "draw-\ning",
+    "python": "python",
+}
+
+
+def profile_table(rows: Rows) -> RenderableType:
+    """Return the parts of both sides in percent of plain inference's time."""
+    table = _table("model", "B", "side", "ms", *SHARES.values())
+    for row in rows:
+        whole = row["total"]["inference"]
+        for side in ("inference", "ours"):
+            parts = row["milliseconds"][side]
+            table.add_row(
+                row["model"],
+                str(row["batch"]),
+                "plain" if side == "inference" else "ours",
+                f"{row['total'][side]:.1f}",
+                *(f"{100 * parts[name] / whole:.1f}" for name in SHARES),
+            )
+    return Group(table, Text("Parts in percent of plain inference's time, for all K·B rows."))
+
+
 WAYS = {  # of a row of `memory`, and their headings
     "ours_chunk_1": "ours, a point\na pass",
     "ours": "ours",

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from baffle.cli.output import Output
 from baffle.errors import ConfigError
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from baffle.backends.torch.outlook import Outlook
+    from baffle.models.checks.finding import Finding
+
+logger = logging.getLogger(__name__)
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object as the last line of standard output.")
 ]
@@ -23,23 +31,66 @@ Classes = Annotated[int, typer.Option(help="Outputs of a named model.")]
 
 
 def check(model: Model, in_shape: Shape = "", classes: Classes = 10, as_json: Json = False) -> None:
-    """Say what of a model will not work by probes or on non-IID data, and what to do."""
+    """Say what of a model will not work by probes or on non-IID data, and what to do.
+
+    With --in-shape it is also run, and what of it goes the slow way is named.
+    """
     from rich.table import Table
 
     from baffle.models.advice import check_model
     from baffle.models.locate import find_model
 
-    findings = check_model(find_model(model, _shape(in_shape), classes))
+    shape = _shape(in_shape)
+    module = find_model(model, shape, classes)
+    findings = check_model(module)
+    broken = any(f.severity == "error" for f in findings)
+    probing = _probing(module, shape) if shape and not broken else None
+    findings += _slow(probing)
     table = Table(box=None, pad_edge=False, show_header=bool(findings))
     for title in ("", "where", "what", "do"):
         table.add_column(title, overflow="fold")
     for f in findings:
         table.add_row(f.severity, f.where, f.what, f.do)
     ok = not any(f.severity == "error" for f in findings)
-    value = {"model": model, "ok": ok, "findings": [dataclasses.asdict(f) for f in findings]}
+    value = {
+        "model": model,
+        "ok": ok,
+        "findings": [dataclasses.asdict(f) for f in findings],
+        "probing": dataclasses.asdict(probing) if probing else None,
+    }
     Output(as_json).show(value, table)
     if not ok:
         raise typer.Exit(1)
+
+
+def _probing(module: nn.Module, shape: tuple[int, ...]) -> Outlook | None:
+    """Return how a module is probed on rows of this shape, None if it cannot be run on them."""
+    import torch
+
+    from baffle.backends.torch.outlook import outlook
+
+    inputs = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
+    try:
+        return outlook(module, inputs)
+    except Exception:  # its own error, of inputs that are not of its kind
+        logger.info("the model does not run on numbers of shape %s", shape, exc_info=True)
+        return None
+
+
+def _slow(probing: Outlook | None) -> list[Finding]:
+    from baffle.models.checks.finding import WHOLE, Finding
+
+    if probing is None:
+        return []
+    whole = probing.route in ("vmapped", "one_by_one")
+    found = [
+        Finding("note", WHOLE, f"{name} has no rule: it goes point after point.", "Nothing.")
+        for name in probing.slow
+    ]
+    why = probing.reasons[0] if probing.reasons else ""
+    return found + [
+        Finding("note", WHOLE, f"Probing takes the route {probing.route}: {why}.", "Nothing.")
+    ] * whole
 
 
 def convert(

@@ -154,6 +154,9 @@ class EngineSettings(Section):
     compiled: bool = Field(
         False, description="let torch.compile make passes of one point; needs a C++ compiler"
     )
+    low_memory: bool = Field(
+        False, description="one point a pass, and freed memory goes back to the system at once"
+    )
 
 
 class OutputSettings(Section):

@@ -18,7 +18,7 @@ from baffle.quantisation import MAX_STEP_EXPONENT
 from baffle.updates import UpdateSpec
 
 RADIUS_LIMIT = 100
-_BEFORE = {"clients": 1, "route": "", "precision": "own", "compiled": False}
+_BEFORE = {"clients": 1, "route": "", "precision": "own", "compiled": False, "low_memory": False}
 
 
 def power_of_two(name: str, value: float | str, auto: int, limit: int) -> int:

@@ -16,7 +16,7 @@ from baffle.backends.torch.drawing import Drawing
 from baffle.backends.torch.examples import Examples
 from baffle.backends.torch.loading import Loader
 from baffle.backends.torch.losses import Loss, PointLosses
-from baffle.backends.torch.memory import keep_freed_memory
+from baffle.backends.torch.memory import keep_freed_memory, return_freed_memory
 from baffle.backends.torch.modes import evaluating, require_eval_statistics
 from baffle.backends.torch.precision import examples_in, in_precision, precision_of
 from baffle.backends.torch.routes import OneByOneRoute, Subject, Task
@@ -42,6 +42,9 @@ class TorchProbe:
         route: "rank_one", "point_by_point", "vmapped" or "one_by_one" to have that one if it is
             right for the module; "" for what shapes alone suggest.
         precision: "bfloat16" to evaluate a copy of the module in it, "" for the module as it is.
+        low_memory: one point a pass unless `chunk` says otherwise, and freed memory goes back to
+            the system at once, in the whole process: the peak is that of plain inference, and a
+            pass takes longer.
         compiled: let torch.compile make the passes of points one by one; needs a C++ compiler.
 
     Attributes:
@@ -68,9 +71,14 @@ class TorchProbe:
         route: str = "",
         precision: str = "",
         compiled: bool = False,
+        low_memory: bool = False,
     ) -> None:
         require_eval_statistics(module)
-        keep_freed_memory()
+        if low_memory:
+            chunk = chunk or 1
+            return_freed_memory()
+        else:
+            keep_freed_memory()
         self.signature = model_signature(module)
         self.dtype = precision_of(precision)
         self.module = in_precision(module, self.dtype)
@@ -108,6 +116,11 @@ class TorchProbe:
             batch = self.examples.batch(example_numbers)
             task = Task(weights, points, batch, example_numbers)
             return self._losses(task).to("cpu", torch.float64).numpy()
+
+    @property
+    def drawing(self) -> Drawing:
+        """What draws the directions."""
+        return self._subject.drawing
 
     def many(self, weights: Weights, points: Points, groups: Groups) -> NDArray[np.float64]:
         """Return the mean loss of each of C clients over its own examples; float64 [C, P].

@@ -46,6 +46,7 @@ class Probes(Side):
         self.module = case.own_module()
         self.weights = read_only(initial_weights(self.module))
         self.route = ""
+        self.last: TorchProbe | None = None
 
     def chunks(self) -> tuple[int, ...]:
         """Return numbers of points."""
@@ -54,12 +55,13 @@ class Probes(Side):
     def routes(self) -> dict[str, tuple[int, ...]]:
         """Return chunks of points for the batched pass, of examples for points one by one."""
         examples = self.case.examples
-        return {"rank_one": self.chunks(), TURNS: powers(min(16, examples), examples)}
+        turns = {TURNS: powers(min(16, examples), examples)}
+        return turns if self.case.compiled else {"rank_one": self.chunks(), **turns}
 
     def work(self, setting: Setting, most: int) -> Work:
         """Return a call whose route has been chosen and checked."""
         case = self.case
-        probe = self.probe(setting)
+        probe = self.last = self.probe(setting)
         count = case.points(most, 1 if setting.route == TURNS else setting.chunk)
         examples = np.arange(case.examples)
         rounds: Iterator[int] = itertools.repeat(0) if self.shared else itertools.count(1)
@@ -76,8 +78,31 @@ class Probes(Side):
         case = self.case
         rows = Rows(case.batch)
         return TorchProbe(
-            self.module, case.subject.loss, rows, setting.chunk, setting.threads, setting.route
+            self.module,
+            case.subject.loss,
+            rows,
+            setting.chunk,
+            setting.threads,
+            setting.route,
+            case.precision,
+            case.compiled,
         )
+
+    def agreement(self, setting: Setting) -> dict[str, float]:
+        """Return how losses at this setting go with those of the module as it is, one by one.
+
+        Returns:
+            The correlation of K losses, and the largest difference between them.
+        """
+        plain = TorchProbe(self.module, self.case.subject.loss, Rows(self.case.batch), route=TURNS)
+        points = points_of(plain, self.case.directions, 1)
+        numbers = np.arange(self.case.examples)
+        pair = (self.probe(setting), plain)
+        found, expected = (probe(self.weights, points, numbers) for probe in pair)
+        return {
+            "correlation": float(np.corrcoef(found, expected)[0, 1]),
+            "largest_difference": float(np.abs(found - expected).max()),
+        }
 
 
 def points_of(probe: TorchProbe, count: int, round: int) -> Points:

@@ -38,7 +38,7 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A module, B examples for it and K directions, on a device."""
+    """A module, B examples for it and K directions, on a device; how probes evaluate it."""
 
     subject: Subject
     examples: int
@@ -46,6 +46,8 @@ class Case:
     device: str
     module: nn.Module
     batch: tuple[Any, Any]
+    precision: str = "own"
+    compiled: bool = False
 
     @property
     def title(self) -> str:
@@ -74,10 +76,17 @@ class Case:
         return wanted if wanted == self.directions else max(1, wanted // chunk) * chunk
 
 
-def case_of(subject: Subject, examples: int, directions: int, device: str) -> Case:
+def case_of(
+    subject: Subject,
+    examples: int,
+    directions: int,
+    device: str,
+    precision: str = "own",
+    compiled: bool = False,
+) -> Case:
     """Return a case with its module and batch made from fixed seeds."""
     module, batch = module_of(subject, device), batch_of(subject, examples, device)
-    return Case(subject, examples, directions, device, module, batch)
+    return Case(subject, examples, directions, device, module, batch, precision, compiled)
 
 
 class Side(Protocol):

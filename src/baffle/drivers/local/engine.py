@@ -76,14 +76,16 @@ def cores() -> int:
 def _candidates(settings: Settings, task: Task, plan: Plan) -> Iterator[Engine]:
     engine, directions = settings.engine, plan.num_directions
     threads = [engine.threads] if engine.threads else sorted({1, cores()})
-    chunks = [engine.chunk] if engine.chunk else sorted({min(c, directions) for c in CHUNKS})
+    chunks = sorted({min(c, directions) for c in (1,) * engine.low_memory or CHUNKS})
+    chunks = [engine.chunk] if engine.chunk else chunks
     peak = activation_bytes(task.model, task.loss, task.train.batch(_rows(task, plan, 0)))
     turns = list(_turns(engine, len(_rows(task, plan, 0)), threads))
     if engine.route != POINT_BY_POINT and not engine.compiled:
         for chunk in chunks:
             clients = engine.clients or _clients(settings, plan, peak, chunk)
             yield from (Engine(chunk, t, clients, engine.route) for t in threads)
-        turns = [] if engine.route or engine.chunk or peak * WORTH < ACTIVATION_BYTES else turns
+        given = engine.route or engine.chunk or engine.low_memory
+        turns = [] if given or peak * WORTH < ACTIVATION_BYTES else turns
     yield from turns
 
 
@@ -96,7 +98,7 @@ def _turns(engine: EngineSettings, examples: int, threads: Sequence[int]) -> Ite
 
 def _clients(settings: Settings, plan: Plan, peak: int, chunk: int) -> int:
     """Return how many clients share a pass; one where they do not, or have batches of any size."""
-    if plan.num_local_steps > 1 or not plan.batch:
+    if plan.num_local_steps > 1 or not plan.batch or settings.engine.low_memory:
         return 1
     f = settings.federation
     asked = cohort_size(f.clients, f.participation, f.cohort)
@@ -120,6 +122,7 @@ def _speed(task: Task, plan: Plan, engine: Engine, given: EngineSettings) -> flo
         route=engine.route,
         precision=given.precision,
         compiled=given.compiled,
+        low_memory=given.low_memory,
     )
     whole = points_of(plan, probe.signature, 0)
     most = ALONE_POINTS if engine.clients == 1 else 2 * engine.chunk

@@ -251,6 +251,7 @@ def _session(
         route=settings.engine.route,
         precision=settings.engine.precision,
         compiled=settings.engine.compiled,
+        low_memory=settings.engine.low_memory,
     )
     roster = Roster(settings.key, spec.run, rules, probe, task.rows)
     requests = policy(settings, spec.signature)
