@@ -1,7 +1,7 @@
 """No test reads or writes what a user's own runs have measured; each process has one thread.
 
-Tests run in as many processes as there are cores, and small products wait longer for a second thread
-than they take.
+Tests run in as many processes as there are cores, and small products wait longer for a second
+thread than they take.
 """
 
 from __future__ import annotations

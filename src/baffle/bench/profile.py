@@ -54,14 +54,14 @@ def _row(case: Case, options: Options) -> dict[str, Any]:
     sides = {name: SIDES[name](case) for name in (BASE, OURS)}
     settings = {name: _setting(side, case, options) for name, side in sides.items()}
     parts = {name: _parts(side, settings[name], case) for name, side in sides.items()}
-    ours = settings[OURS]
+    ours, side = settings[OURS], sides[OURS]
     return {
         "model": case.subject.name,
         "batch": case.examples,
         "directions": case.directions,
         "chunk": ours.chunk,
         "threads": ours.threads,
-        "route": ours.route,
+        "route": side.taken[ours] if isinstance(side, Probes) else "",
         "milliseconds": parts,
         "total": {name: sum(found.values()) for name, found in parts.items()},
     }

@@ -39,10 +39,12 @@ class Measured:
     Attributes:
         results: by side.
         failed: why a side could not run.
+        route: that the probes took.
     """
 
     results: Mapping[str, Result]
     failed: Mapping[str, str]
+    route: str
 
 
 def row(case: Case, found: Measured) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def row(case: Case, found: Measured) -> dict[str, Any]:
         "compiled": case.compiled,
         "threads": ours.threads,
         "chunk": ours.chunk,
-        "route": ours.route,
+        "route": found.route,
         "inference_examples_per_second": rates[BASE],
         "ratio": _ratios(rates, found.failed),
         "spread": _spreads(results),

@@ -62,12 +62,14 @@ def measured(case: Case, options: Options, say: Say = silent) -> Measured:
     found: dict[str, list[Found]] = {}
     timed: dict[tuple[str, Setting], Timed] = {}
     failed: dict[str, str] = {}
+    taken: dict[Setting, str] = {}
     for name in SIDES:
         say(f"{case.title}: searching {name}")
         try:
             side = SIDES[name](case)
             found[name] = _searched(name, side, case, options, found)
             timed |= _timed(name, side, found[name], case, options)
+            taken |= side.taken if isinstance(side, Probes) else {}
         except (RuntimeError, MemoryError) as error:  # a usual way need not work on each module
             if name in WHOLE:
                 raise
@@ -75,7 +77,7 @@ def measured(case: Case, options: Options, say: Say = silent) -> Measured:
     say(f"{case.title}: timing")
     rates = interleaved(timed, case.device, options.repeats, _Enough(options.budget.row))
     results = {name: _better(name, timed, rates) for name in SIDES if name not in failed}
-    return Measured(results, failed)
+    return Measured(results, failed, taken[results[OURS].setting])
 
 
 def _searched(

@@ -88,9 +88,11 @@ def _slow(probing: Outlook | None) -> list[Finding]:
         for name in probing.slow
     ]
     why = probing.reasons[0] if probing.reasons else ""
-    return found + [
-        Finding("note", WHOLE, f"Probing takes the route {probing.route}: {why}.", "Nothing.")
-    ] * whole
+    return (
+        found
+        + [Finding("note", WHOLE, f"Probing takes the route {probing.route}: {why}.", "Nothing.")]
+        * whole
+    )
 
 
 def convert(

@@ -45,7 +45,7 @@ class Probes(Side):
         self.case, self.unit, self.shared = case, case.examples, shared
         self.module = case.own_module()
         self.weights = read_only(initial_weights(self.module))
-        self.route = ""
+        self.taken: dict[Setting, str] = {}  # routes: a module may not allow the one asked for
         self.last: TorchProbe | None = None
 
     def chunks(self) -> tuple[int, ...]:
@@ -70,7 +70,7 @@ class Probes(Side):
             probe(self.weights, points_of(probe, count, next(rounds)), examples)
 
         run()
-        self.route = probe.route
+        self.taken[setting] = probe.route
         return Work(count * case.examples, run)
 
     def probe(self, setting: Setting) -> TorchProbe:
