@@ -110,4 +110,4 @@ def test_probes_draw_anew_unless_shared_and_load_once(case, monkeypatch, shared,
     assert len(rounds) == 4
     assert len(set(rounds)) == distinct
     assert len(loads) == 1
-    assert side.route == "rank_one"
+    assert next(iter(side.taken.values())) == "rank_one"
