@@ -6,7 +6,6 @@ It takes one JSON object and writes one.
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from baffle.bench.resident import peak_mib
 from baffle.bench.simulate import SimulateOptions, Simulation
 from baffle.config import Settings, resolve
 from baffle.data import load
@@ -80,12 +80,6 @@ def seconds_of(session: Session) -> float:
     started = time.perf_counter()
     session.federation.round()
     return time.perf_counter() - started
-
-
-def peak_mib() -> float:
-    """Return the most resident memory that this process has had so far."""
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def measure(simulation: Simulation, options: SimulateOptions, folder: Path) -> dict[str, Any]:
