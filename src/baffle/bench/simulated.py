@@ -45,6 +45,9 @@ def examples_of(model: str) -> TensorExamples:
     )
 
 
+PAIRS = 8  # antithetic directions, a run's own default; fewer where there are few directions
+
+
 def task_of(simulation: Simulation) -> Task:
     """Return model and data; each client has rows of its own, as many as all others."""
     examples, chance = examples_of(simulation.model), np.random.default_rng(1)
@@ -61,7 +64,11 @@ def settings_of(simulation: Simulation, options: SimulateOptions, clients: int) 
         {
             "rounds": options.repeats + 1,
             "federation": {"clients": simulation.clients, "participation": 1.0},
-            "probe": {"num_directions": simulation.directions, "batch": simulation.batch},
+            "probe": {
+                "num_directions": simulation.directions,
+                "batch": simulation.batch,
+                "pairs": min(PAIRS, max(2, simulation.directions // 4)),
+            },
             "update": {"step_size": 0.01},
             "engine": {"clients": clients, "threads": options.threads},
             "output": {"evaluate_every": 0},
