@@ -161,11 +161,11 @@ class RankOneRoute:
         return parts_differ(subject.module, task.batch[0], tracked, self.split, within)
 
     def _outputs(
-        self, subject: Subject, inputs: Any, points: int, tracked: dict[int, Moved]
+        self, subject: Subject, inputs: Any, points: int, tracked: dict[int, Moved], split: int
     ) -> tuple[Any, set[str]]:
         if points > 1:
             return outputs_at(subject.module, inputs, points, tracked, self.share, subject.memo)
-        return at_one_point(subject.module, inputs, tracked, self.split), set()
+        return at_one_point(subject.module, inputs, tracked, split), set()
 
     def _tracked(self, subject: Subject, task: Task, chunk: int) -> list[dict[int, Moved]]:
         """Return the parameters' values at the task's points, `chunk` points a pass."""
@@ -179,7 +179,9 @@ class RankOneRoute:
         sizes = (len(part) for part in parts(task.points, chunk))
         for size, tracked in zip(sizes, self._tracked(subject, task, chunk), strict=True):
             with repeatable(forward_seed(subject, task)):
-                outputs, slow = self._outputs(subject, inputs, size, tracked)
+                # Parts of a batch were compared with the whole only where each pass has one point.
+                split = self.split if chunk == 1 else 0
+                outputs, slow = self._outputs(subject, inputs, size, tracked, split)
             subject.slow |= slow
             yield subject.loss(outputs, targets, size)
 
