@@ -13,7 +13,7 @@ from baffle.api.run import Hooks, go_on, run
 from baffle.config import Settings, resolve
 from baffle.drivers.local.metrics import Row, read_metrics
 from baffle.drivers.local.session import new_folder
-from baffle.drivers.local.task import OWN, Loss, Task, own_task
+from baffle.drivers.local.task import OWN_TASK, Loss, Task, own_task
 from baffle.report import Summary
 
 
@@ -92,10 +92,5 @@ def federate(
 
 
 def _settings(task: Task, rounds: int, config: Mapping[str, Any]) -> Settings:
-    own = {
-        "rounds": rounds,
-        "federation": {"clients": len(task.rows)},
-        "data": {"name": OWN, "partition": OWN, "partition_options": {}},
-        "model": {"name": OWN},
-    }
-    return resolve(config, own)
+    own = {"rounds": rounds, "federation": {"clients": len(task.rows)}}
+    return resolve(config, OWN_TASK, own)

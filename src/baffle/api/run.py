@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from baffle.drivers.local.engine import choose_engine
 from baffle.drivers.local.metrics import Row
 from baffle.drivers.local.session import Session, resume, start
 from baffle.drivers.local.task import Task
+from baffle.errors import LedgerError
 from baffle.report import Summary, draw_curves, summarise
 
 MODEL, CURVES = "model.safetensors", "curves.png"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class Hooks:
         on_start: training begins; gets the complete settings.
         on_round: a round was stored.
         stop: asked at each round's border.
+        on_end: the run came to its end, or was stopped at a round's border.
     """
 
     on_trial: Callable[[Trial], None] = lambda trial: None
     on_start: Callable[[Session], None] = lambda session: None
     on_round: Callable[[Row], None] = lambda row: None
     stop: Callable[[], bool] = lambda: False
+    on_end: Callable[[Summary], None] = lambda summary: None
 
 
 def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) -> Summary:
@@ -76,5 +81,15 @@ def _train(session: Session, hooks: Hooks) -> Summary:
     finally:
         session.close()
     if session.log.rows:
-        draw_curves([session.folder], session.folder / CURVES)
-    return summarise(session.folder)
+        draw_if_possible(session.folder)
+    summary = summarise(session.folder)
+    hooks.on_end(summary)
+    return summary
+
+
+def draw_if_possible(folder: Path) -> None:
+    """Draw a run's curves into its folder, unless there is nothing to draw."""
+    try:
+        draw_curves([folder], folder / CURVES)
+    except LedgerError as problem:  # no round had a finite loss: the run is kept all the same
+        logger.warning("no curves: %s", problem)

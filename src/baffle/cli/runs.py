@@ -9,6 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from baffle.cli.monitors import (
+    LogJson,
+    MLflow,
+    Prometheus,
+    TensorBoard,
+    TensorBoardDir,
+    monitors,
+)
 from baffle.cli.output import Output
 from baffle.config import load_config, resolve
 from baffle.errors import ConfigError, LedgerError
@@ -50,6 +58,11 @@ def run(
     out: Annotated[
         Path | None, typer.Option(help="The run folder; by default a new one in runs/.")
     ] = None,
+    tensorboard: TensorBoard = False,
+    tensorboard_dir: TensorBoardDir = None,
+    mlflow: MLflow = None,
+    prometheus: Prometheus = None,
+    log_json: LogJson = None,
     as_json: Json = False,
 ) -> None:
     """Train a federation. Without arguments: ten clients, handwritten digits, half a minute."""
@@ -78,17 +91,27 @@ def run(
 
     task = task_of(settings)
     folder = out or new_folder(Path(settings.output.dir), settings)
-    trained(output, lambda hooks: api.run(settings, task, folder, hooks))
+    watching = monitors(tensorboard, tensorboard_dir, mlflow, prometheus, log_json)
+    trained(output, watching, lambda hooks: api.run(settings, task, folder, hooks))
 
 
-def resume(run: Run, as_json: Json = False) -> None:
+def resume(
+    run: Run,
+    tensorboard: TensorBoard = False,
+    tensorboard_dir: TensorBoardDir = None,
+    mlflow: MLflow = None,
+    prometheus: Prometheus = None,
+    log_json: LogJson = None,
+    as_json: Json = False,
+) -> None:
     """Go on with an interrupted run; the digests are those of a run that never stopped."""
     output = Output(as_json)
     from baffle import api
     from baffle.cli.watching import trained
     from baffle.drivers.local.task import task_of
 
-    trained(output, lambda hooks: api.go_on(run, task_of, hooks))
+    watching = monitors(tensorboard, tensorboard_dir, mlflow, prometheus, log_json)
+    trained(output, watching, lambda hooks: api.go_on(run, task_of, hooks))
 
 
 def verify(run: Run, as_json: Json = False) -> None:

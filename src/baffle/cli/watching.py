@@ -6,22 +6,26 @@ import json
 from collections.abc import Callable
 
 from baffle.api import Hooks
+from baffle.api.monitoring import monitored
 from baffle.cli.interrupt import Interrupt
 from baffle.cli.output import Output
 from baffle.drivers.local.calibrate import Trial
 from baffle.drivers.local.session import Session
+from baffle.monitor import Many
 from baffle.report import Progress, Summary
 
 
-def trained(output: Output, work: Callable[[Hooks], Summary]) -> None:
+def trained(output: Output, monitors: Many, work: Callable[[Hooks], Summary]) -> None:
     """Run some work with progress on the screen, then show what it came to.
 
     Args:
         output: where to print.
+        monitors: told as well, and closed.
         work: takes hooks, returns a summary.
     """
-    with Interrupt() as stop, Watcher(output) as watcher:
-        summary = work(Hooks(watcher.trial, watcher.start, watcher.round, stop))
+    with monitors, Interrupt() as stop, Watcher(output) as watcher:
+        hooks = Hooks(watcher.trial, watcher.start, watcher.round, stop)
+        summary = work(monitored(monitors, hooks))
     renderables = [summary.as_table()]
     if stop.caught:
         renderables.append(

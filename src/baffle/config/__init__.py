@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from baffle.config.fleet import FleetSettings, fleet_settings
 from baffle.config.resolve import load_config, resolve, to_toml
 from baffle.config.settings import EngineSettings, Settings
 
-__all__ = ["EngineSettings", "Settings", "load_config", "resolve", "to_toml"]
+__all__ = [
+    "EngineSettings",
+    "FleetSettings",
+    "Settings",
+    "fleet_settings",
+    "load_config",
+    "resolve",
+    "to_toml",
+]

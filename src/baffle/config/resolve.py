@@ -34,7 +34,7 @@ def resolve(*layers: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(_merged(choices(str(named)), given))
     except ValidationError as problem:
-        raise ConfigError(_sentence(problem)) from None
+        raise ConfigError(sentence(problem, Settings)) from None
 
 
 def load_config(path: Path) -> dict[str, Any]:
@@ -101,9 +101,15 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _sentence(problem: ValidationError) -> str:
-    """Return one sentence a mistake, in the words of the configuration file."""
-    return "; ".join(_mistake(e) for e in _distinct(problem))
+def sentence(problem: ValidationError, model: type[BaseModel], section: str = "") -> str:
+    """Return one sentence a mistake, in the words of the configuration file.
+
+    Args:
+        problem: what pydantic found.
+        model: whose fields are meant.
+        section: name of the table that the model is of; empty for the whole file.
+    """
+    return "; ".join(_mistake(e, model, section) for e in _distinct(problem))
 
 
 def _distinct(problem: ValidationError) -> list[Any]:
@@ -119,12 +125,13 @@ def _distinct(problem: ValidationError) -> list[Any]:
 _UNION_PARTS = {"float", "constrained-float", "literal['auto']"}
 
 
-def _mistake(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"] if str(part) not in _UNION_PARTS)
+def _mistake(error: Any, whole: type[BaseModel], section: str) -> str:
+    parts = [str(part) for part in error["loc"] if str(part) not in _UNION_PARTS]
+    key = ".".join([section] * bool(section) + parts)
     if error["type"] == "extra_forbidden":
-        section = error["loc"][0] if len(error["loc"]) > 1 else None
-        model = Settings.model_fields[section].annotation if section else Settings
-        where = f"[{section}]" if section else "the top level"
+        inner = error["loc"][0] if len(error["loc"]) > 1 else None
+        model = whole.model_fields[inner].annotation if inner else whole
+        where = f"[{section or inner}]" if section or inner else "the top level"
         return f"{key} is no setting; {where} knows {', '.join(model.model_fields)}"  # type: ignore[union-attr]
     wanted = error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{key} {wanted[0].lower() + wanted[1:]}, got {error['input']!r}"

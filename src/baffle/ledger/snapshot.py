@@ -2,14 +2,16 @@
 
 The writer is our own twenty lines: equal states give equal bytes, so that writing again after a
 crash is harmless, and arrays are hashed on their way to the disk without a second copy in memory.
+The same bytes go over a network; `decode` takes them only in the one form that a run's state has.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from baffle.updates.state import TrainState
 
 FOLDER = "snapshots"
 SNAPSHOT_FORMAT = "1"
+HEADER_SLACK = 160  # rounds, updates and digest, which a header of no counts lacks
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -57,7 +60,7 @@ def write(folder: Path, state: TrainState) -> bytes:
     final = folder / file_name(state.round)
     unfinished = final.with_suffix(".safetensors.tmp")
     try:
-        sha256 = _write_file(unfinished, _header(state, tensors), tensors)
+        sha256 = _write_file(unfinished, _header_of(state, tensors), tensors)
         publish(unfinished, final)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -76,18 +79,71 @@ def _tensors(state: TrainState) -> Tensors:
     }
 
 
-def _header(state: TrainState, tensors: Tensors) -> bytes:
-    about = {
-        "format": SNAPSHOT_FORMAT,
-        "round": str(state.round),
-        "updates": str(state.updates),
-        "digest": state.digest().hex(),
-    }
-    entries: dict[str, Any] = {"__metadata__": about}
+def encode(state: TrainState) -> bytes:
+    """Return a state as the bytes of its snapshot file.
+
+    Raises:
+        LedgerError: as `write`.
+    """
+    tensors = _tensors(state)
+    return b"".join((_header_of(state, tensors), *map(_bytes, tensors.values())))
+
+
+def decode(data: bytes, like: TrainState) -> tuple[TrainState, bytes]:
+    """Return the state that a snapshot's bytes hold, and its digest: the one that they say.
+
+    Args:
+        data: bytes that nobody vouches for.
+        like: a state of the same run: slots, names and shapes are known before a byte is read.
+
+    Raises:
+        ValueError: anything but the bytes of a snapshot of such a state.
+    """
+    tensors = _tensors(like)
+    size = int.from_bytes(data[:8], "little")
+    limit = len(_header("", {key: a.shape for key, a in tensors.items()})) + HEADER_SLACK
+    if not len(data) >= 8 + size <= limit:
+        raise ValueError(f"expected a header of at most {limit} bytes, got one of {size}")
+    try:
+        about = json.loads(data[8 : 8 + size])["__metadata__"]
+        counts = [about[name] for name in ("round", "updates", "digest")]
+        if not all(isinstance(count, str) for count in counts):
+            raise ValueError("counts that are not texts")
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise ValueError(f"expected a snapshot's header, got {problem!r:.80}") from None
+    header = _header(counts, {key: array.shape for key, array in tensors.items()})
+    arrays = sum(array.nbytes for array in tensors.values())
+    if data[: len(header)] != header or len(data) != len(header) + arrays:
+        raise ValueError("expected a snapshot of this run's tensors, got another form")
+    rounds, updates = _count(counts[0], "rounds"), _count(counts[1], "updates")
+    state = TrainState(rounds, _slots(data, len(header), tensors), updates)
+    if (digest := state.digest()).hex() != counts[2]:
+        raise ValueError("a snapshot's numbers are not those that its header has the digest of")
+    return state, digest
+
+
+def _slots(data: bytes, start: int, like: Tensors) -> dict[str, dict[str, NDArray[np.float32]]]:
+    slots: dict[str, dict[str, NDArray[np.float32]]] = {}
+    for key, array in like.items():
+        slot, _, name = key.partition("/")
+        found = np.frombuffer(data, dtype="<f4", count=array.size, offset=start)
+        slots.setdefault(slot, {})[name] = found.reshape(array.shape)
+        start += array.nbytes
+    return slots
+
+
+def _header_of(state: TrainState, tensors: Tensors) -> bytes:
+    counts = (str(state.round), str(state.updates), state.digest().hex())
+    return _header(counts, {key: array.shape for key, array in tensors.items()})
+
+
+def _header(counts: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+    about = dict(zip(("round", "updates", "digest"), counts, strict=False))
+    entries: dict[str, Any] = {"__metadata__": {"format": SNAPSHOT_FORMAT, **about}}
     end = 0
-    for key, array in tensors.items():
-        start, end = end, end + array.nbytes
-        entries[key] = {"dtype": "F32", "shape": list(array.shape), "data_offsets": [start, end]}
+    for key, shape in shapes.items():
+        start, end = end, end + 4 * math.prod(shape)
+        entries[key] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # tensors start on a multiple of 8 bytes
     return len(text).to_bytes(8, "little") + text
@@ -153,11 +209,11 @@ def _state(path: Path, round: int) -> TrainState:
             if file.get_slice(key).get_dtype() != "F32":
                 raise ValueError(f"{path.name} holds other numbers than float32")
             slots.setdefault(slot, {})[name] = file.get_tensor(key)
-    return TrainState(round, slots, _updates(path, about))
+    return TrainState(round, slots, _count(about.get("updates", ""), "updates"))
 
 
-def _updates(path: Path, about: Mapping[str, str]) -> int:
-    text = about.get("updates", "")
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_ROUND):
-        raise ValueError(f"{path.name} says no number of updates")
+def _count(text: object, what: str) -> int:
+    known = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20
+    if not (isinstance(text, str) and known and int(text) <= MAX_ROUND):
+        raise ValueError(f"a snapshot says no number of {what}")
     return int(text)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from baffle.directions import ModelSignature, TensorSpec
-from baffle.errors import DecodeError
-from baffle.protocol.messages import run_id
+from baffle.directions.coordinates import MAX_KEY
+from baffle.errors import BaffleError, DecodeError
+from baffle.protocol.messages import DIGEST_BYTES, run_id
 from baffle.updates import UpdateSpec
 
 GENESIS_FORMAT = 1
+MAX_AXES, MAX_SIDE, MAX_ENTRIES = 32, 2**32 - 1, 2**40  # of a tensor; 2^40 numbers take 4 TiB
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,10 @@ class Genesis:
             "initial": self.initial.hex(),
             "settings": self.settings,
         }
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        text = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+        return text.encode()
 
     @cached_property
     def run(self) -> bytes:
@@ -63,28 +69,63 @@ class Genesis:
         """Return the genesis that these bytes encode.
 
         Raises:
-            DecodeError: not JSON, another format, missing or surplus fields, or not canonical.
+            DecodeError: not JSON, another format, missing or surplus fields, a field of another
+                type or out of range, or not canonical.
         """
         try:
-            value = json.loads(data)
-            found = value.get("format")
-            if found != GENESIS_FORMAT:
-                raise DecodeError(f"genesis: expected format {GENESIS_FORMAT}, got {found!r}")
-            genesis = Genesis(
-                value["algorithm"],
-                value["key"],
-                ModelSignature(
-                    tuple(TensorSpec(n, tuple(s), d, t) for n, s, d, t in value["tensors"]),
-                    bytes.fromhex(value["frozen"]),
-                ),
-                UpdateSpec(**value["update"]),
-                bytes.fromhex(value["initial"]),
-                value["settings"],
-            )
-        except (ValueError, KeyError, TypeError, AttributeError) as problem:
+            genesis = _made(json.loads(data))
+            canonical = genesis.to_bytes() == data
+        except _WRONG as problem:
             raise DecodeError(
-                f"genesis: expected canonical JSON of a run, got {problem}"
+                f"genesis: expected canonical JSON of a run, got {str(problem)[:200]}"
             ) from problem
-        if genesis.to_bytes() != data:
+        if not canonical:
             raise DecodeError("genesis: expected its one canonical encoding, got another")
         return genesis
+
+
+# What values of the wrong type or form raise on their way; nesting without end is one of them.
+_WRONG = (ValueError, KeyError, TypeError, AttributeError, RecursionError, BaffleError)
+
+
+def _made(value: Any) -> Genesis:
+    found = value["format"]
+    _need(found == GENESIS_FORMAT and type(found) is int, f"format {GENESIS_FORMAT}", found)
+    _need(type(value["algorithm"]) is str, "a text as algorithm", value["algorithm"])
+    key = value["key"]
+    _need(type(key) is int and 0 <= key <= MAX_KEY, "a key of 64 bits", key)
+    _need(type(value["settings"]) is dict, "a table of settings", value["settings"])
+    frozen, initial = bytes.fromhex(value["frozen"]), bytes.fromhex(value["initial"])
+    _need(len(frozen) in (0, DIGEST_BYTES), "a digest of what is frozen, or none", frozen)
+    _need(len(initial) == DIGEST_BYTES, "a digest of the first state", initial)
+    signature = ModelSignature(tuple(_tensor(*row) for row in value["tensors"]), frozen)
+    update = _update(value["update"])
+    return Genesis(value["algorithm"], key, signature, update, initial, value["settings"])
+
+
+def _tensor(name: Any, shape: Any, dtype: Any, trainable: Any) -> TensorSpec:
+    typed = (type(name), type(shape), type(dtype), type(trainable)) == (str, list, str, bool)
+    _need(typed, "a tensor's name, shape, dtype and role", name)
+    _need(len(shape) <= MAX_AXES, f"at most {MAX_AXES} axes", len(shape))
+    for side in shape:
+        _need(type(side) is int and 0 <= side <= MAX_SIDE, "a side of 32 bits", side)
+    tensor = TensorSpec(name, tuple(shape), dtype, trainable)
+    _need(tensor.size <= MAX_ENTRIES, f"a tensor of at most {MAX_ENTRIES} entries", tensor.size)
+    return tensor
+
+
+def _update(value: dict[str, Any]) -> UpdateSpec:
+    update = UpdateSpec(**value)
+    _need(type(update.normalised) is bool, "normalised or not", update.normalised)
+    shares = ("beta1", "beta2", "average")  # a power of 1 would be divided by its difference to 1
+    for name in (*shares, "epsilon", "l2", "decoupled_decay"):
+        number = getattr(update, name)
+        real = type(number) in (int, float) and 0 <= number <= sys.float_info.max
+        _need(real and (name not in shares or number < 1), f"a {name} in its range", number)
+    update.chain()  # which refuses an optimiser that does not exist
+    return update
+
+
+def _need(condition: bool, expected: str, got: object) -> None:
+    if not condition:
+        raise DecodeError(f"{expected}, got {repr(got)[:80]}")

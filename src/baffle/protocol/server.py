@@ -110,8 +110,12 @@ class Server:
         self._seen: dict[int, bytes] = {}
         return self._plan_bytes
 
-    def receive(self, data: bytes) -> Report:
+    def receive(self, data: bytes, sender: int | None = None) -> Report:
         """Add one report to the sum.
+
+        Args:
+            data: bytes.
+            sender: number of the client that the transport says it came from, if it can tell.
 
         Raises:
             DecodeError, Refused: it is counted in `refusals` and not summed; the round goes on.
@@ -119,6 +123,7 @@ class Server:
         self._event("receive")
         try:
             report = decode_report(data, self.plan)
+            self._require_sender(report, sender)
             self._admit(report, data)
         except Refused as no:
             self._count(no.reason)
@@ -135,6 +140,12 @@ class Server:
     def _count(self, reason: str) -> None:
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
+    def _require_sender(self, report: Report, sender: int | None) -> None:
+        if sender not in (None, report.client):
+            raise Refused(
+                "identity", f"client {sender} sent a report in the name of client {report.client}"
+            )
+
     def _admit(self, report: Report, data: bytes) -> None:
         who = f"client {report.client}"
         if report.run != self.run[:RUN_PREFIX]:
@@ -150,6 +161,8 @@ class Server:
             raise Refused("client", f"expected a client below {self.clients}, got {report.client}")
         if self._cohort is not None and report.client not in self._cohort:
             raise Refused("cohort", f"{who} was not asked in round {self.plan.round}")
+        if report.nonfinite == self.plan.count:
+            raise Refused("nonfinite", f"{who}: none of its losses was a finite number")
         if report.client in self._seen:
             same = "the same" if self._seen[report.client] == data else "another"
             raise Refused(

@@ -127,9 +127,9 @@ class Progress:
         known = self._known
         return {
             "round": f"{row['round']}/{self.rounds}",
-            "loss": _loss_text(row.get("loss")),
+            "loss": loss_text(row.get("loss")),
             "accuracy": percent_text(known.get("test_accuracy")),
-            "cosine": _fixed(row.get("expected_cosine"), 3),
+            "cosine": fixed_text(row.get("expected_cosine"), 3),
             "SNR": _ratio(row.get("signal_to_noise")),
             "up": bytes_text(known.get("bytes_up")),
             "down": bytes_text(known.get("bytes_down")),
@@ -150,13 +150,15 @@ class Progress:
         self.console.print(text, no_wrap=True, overflow="crop", highlight=False)
 
 
-def _loss_text(loss: float | None) -> str:
-    return _fixed(loss, 4) if loss is None or -99 < loss < 999 else number_text(loss, 2)
+def loss_text(loss: float | None) -> str:
+    """Return a loss to four decimals, one far from zero to two digits."""
+    return fixed_text(loss, 4) if loss is None or -99 < loss < 999 else number_text(loss, 2)
 
 
 def _ratio(value: float | None) -> str:
-    return _fixed(value, 2) if value is None or value < 99 else count_text(value)
+    return fixed_text(value, 2) if value is None or value < 99 else count_text(value)
 
 
-def _fixed(value: float | None, decimals: int) -> str:
+def fixed_text(value: float | None, decimals: int) -> str:
+    """Return a number to so many decimals, a dash for the unknown."""
     return f"{value:.{decimals}f}" if is_known(value) else UNKNOWN

@@ -51,7 +51,17 @@ def read_run(folder: Path) -> Run:
         >>> read_run(Path("runs/first")).rows[-1]["round"]  # doctest: +SKIP
         400
     """
+    settings = read_settings(folder)
+    return Run(folder, settings, sorted(read_metrics(folder), key=lambda row: row["round"]))
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return a run folder's settings.
+
+    Raises:
+        LedgerError: the folder is no run.
+        ConfigError: its configuration cannot be read.
+    """
     if not (folder / CONFIG).is_file():
         raise LedgerError(f"{folder} is not a run: it holds no {CONFIG}")
-    settings = resolve(load_config(folder / CONFIG))
-    return Run(folder, settings, sorted(read_metrics(folder), key=lambda row: row["round"]))
+    return resolve(load_config(folder / CONFIG))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +14,7 @@ from baffle.cohort import draw_cohort
 from baffle.drivers.local.answers import Answers
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.traffic import Traffic
-from baffle.errors import LedgerTampered, ProtocolError
+from baffle.errors import LedgerTampered, Refused
 from baffle.ledger import Ledger, Row
 from baffle.ledger.replay import decode_row
 from baffle.protocol import Closed, Outcome, Plan, Rules, Server, decode_outcome, decode_plan
@@ -160,11 +161,12 @@ class Federation:
     def _deliver_late(self) -> None:
         """Give the server what came too late for the round before; it refuses it by round."""
         for data in self._late:
-            try:
-                self.server.receive(data)
-            except ProtocolError:
-                continue  # counted by the server, by reason
+            self._hand(data)
         self._late = []
+
+    def _hand(self, report: bytes) -> None:
+        with suppress(Refused):  # counted by the server, by reason
+            self.server.receive(report)
 
     def _collect(self, plan_bytes: bytes, number: int, cohort: NDArray[np.int64]) -> int:
         """Ask the cohort; returns example evaluations."""
@@ -177,7 +179,7 @@ class Federation:
             self.traffic.report(len(answer.report))
             evaluations += answer.example_evaluations
             if place < len(on_time):
-                self.server.receive(answer.report)
+                self._hand(answer.report)
             else:
                 self._late.append(answer.report)
         return evaluations

@@ -22,6 +22,11 @@ from baffle.errors import ConfigError, DataError
 from baffle.models import build
 
 OWN = "own"
+# Settings of a run whose model and data come from Python.
+OWN_TASK: Mapping[str, Any] = {
+    "data": {"name": OWN, "partition": OWN, "partition_options": {}},
+    "model": {"name": OWN},
+}
 Loss = Callable[[Any, Any], Tensor]
 
 

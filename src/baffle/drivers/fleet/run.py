@@ -1,0 +1,272 @@
+"""A fleet's run on the server's disk: start it, or go on where its ledger ends."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.backends.torch import evaluate, initial_weights, model_signature
+from baffle.cohort import cohort_size
+from baffle.config import FleetSettings, Settings, resolve, to_toml
+from baffle.drivers.build import genesis, policy
+from baffle.drivers.fleet.rows import Book
+from baffle.drivers.fleet.task import ServerTask
+from baffle.drivers.local.calibrate import calibrate
+from baffle.drivers.local.metrics import MetricsLog
+from baffle.drivers.local.session import CONFIG, with_clients
+from baffle.errors import ConfigError, LedgerFull
+from baffle.fleet import Coordinator, Downlink, Members, Pace
+from baffle.ledger import Ledger, Row
+from baffle.ledger.database import DATABASE
+from baffle.ledger.replay import Replayed, replay
+from baffle.protocol import Closed, Genesis, Rules, Server
+from baffle.protocol.participants import encode_participants
+from baffle.updates.state import EMA, WEIGHTS
+
+MEMBERS = "members.json"
+logger = logging.getLogger(__name__)
+MakeTask = Callable[[Settings], ServerTask]
+
+
+@dataclass
+class FleetRun:
+    """A run in progress.
+
+    Args:
+        settings: complete.
+        fleet: how it is run.
+        task: model, and test examples if the server has any.
+        folder: run folder.
+        ledger: open for writing.
+        coordinator: where the run stands.
+        book: its figures.
+    """
+
+    settings: Settings
+    fleet: FleetSettings
+    task: ServerTask
+    folder: Path
+    ledger: Ledger
+    coordinator: Coordinator
+    book: Book
+    _members: str = field(default="")
+
+    @property
+    def done(self) -> bool:
+        """Whether all rounds are stored."""
+        return self.coordinator.server.state.round >= self.settings.rounds
+
+    def store(self, closed: Closed) -> None:
+        """Make a round durable.
+
+        Raises:
+            LedgerFull: the disk would not take it; the round is not to be acknowledged.
+        """
+        state = closed.state
+        participants = encode_participants(closed.participants)
+        self.ledger.append(
+            Row(state.round, closed.plan_bytes, closed.outcome_bytes, participants, closed.digest)
+        )
+        if state.round % self.settings.output.snapshot_every == 0:
+            try:
+                self.ledger.save(state)
+            except LedgerFull as problem:  # a longer replay, nothing else
+                logger.warning("no snapshot of round %d: %s", state.round, problem)
+
+    def keep_members(self) -> None:
+        """Keep the roster, if it changed since it was kept last."""
+        text = self.coordinator.members.to_json()
+        if text != self._members:
+            fresh = self.folder / f"{MEMBERS}.new"
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(self.folder / MEMBERS)
+            self._members = text
+
+    def served(self) -> dict[str, NDArray[np.float32]]:
+        """Return the weights to evaluate and to ship: averaged, if the run averages."""
+        slots = self.coordinator.server.state.numpy()
+        return slots.get(EMA, slots[WEIGHTS])
+
+    def evaluate(self) -> dict[str, Any]:
+        """Return test loss and accuracy at the server; empty without a test set."""
+        if self.task.test is None:
+            return {}
+        loss, accuracy = evaluate(self.task.model, self.served(), self.task.test, self.task.loss)
+        return {"test_loss": loss, "test_accuracy": accuracy}
+
+    def evaluates(self, round: int) -> bool:
+        """Return whether the server evaluates after a round."""
+        every = self.settings.output.evaluate_every
+        return round == self.settings.rounds or (every > 0 and round % every == 0)
+
+    def close(self) -> None:
+        """Release the run folder."""
+        self.ledger.close()
+
+
+def open_run(
+    settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder: Path
+) -> FleetRun:
+    """Start a run, or go on with the one in the folder.
+
+    Args:
+        settings: as asked for.
+        fleet: how it is run.
+        make_task: settings to the server's task.
+        folder: run folder.
+
+    Raises:
+        ConfigError: settings that do not go together, or are not those of the folder's run.
+        LedgerError: the folder cannot be used as it stands.
+    """
+    if (folder / DATABASE).exists():
+        return _resume(settings, fleet, make_task, folder)
+    return _start(settings, fleet, make_task, folder)
+
+
+def _start(settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder: Path) -> FleetRun:
+    settings = _one_client_a_pass(settings)
+    task = make_task(settings)
+    settings = _with_step_size(settings, task)
+    signature = model_signature(task.model)
+    rules = Rules.of(genesis(settings, signature, b""))
+    state = rules.start(initial_weights(task.model))
+    spec = genesis(settings, signature, state.digest())
+    policy(settings, signature)  # refuses before anything is written
+    ledger = Ledger.create(folder, spec.to_bytes())
+    try:
+        (folder / CONFIG).write_text(to_toml(settings), encoding="utf-8")
+        ledger.save(state)
+        return _opened(settings, fleet, task, folder, ledger, spec, Replayed(state, None))
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def _resume(asked: Settings, fleet: FleetSettings, make_task: MakeTask, folder: Path) -> FleetRun:
+    ledger = Ledger.open(folder, write=True)
+    try:
+        spec = Genesis.from_bytes(ledger.genesis)
+        settings = with_clients(resolve(spec.settings))
+        require_same(asked, settings, folder)
+        task = make_task(settings)
+        spec.signature.require(model_signature(task.model), "the resumed run")
+        if not ledger.snapshots:  # a crash at the very start
+            ledger.save(Rules.of(spec).start(initial_weights(task.model)))
+        return _opened(settings, fleet, task, folder, ledger, spec, replay(ledger))
+    except BaseException:
+        ledger.close()
+        raise
+
+
+def _one_client_a_pass(settings: Settings) -> Settings:
+    """Return the settings of a fleet, whose clients share no pass."""
+    if settings.engine.clients > 1:
+        logger.warning("engine.clients is 1 in a fleet, whose clients are alone with their data")
+    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"clients": 1})})
+
+
+def _with_step_size(settings: Settings, task: ServerTask) -> Settings:
+    if settings.update.step_size != "auto":
+        return settings
+    if task.whole is None:
+        raise ConfigError(
+            "update.step_size is auto, and the server has no data to find it by: set it, for "
+            "example to what `baffle run` finds on a sample"
+        )
+    step_size, trials = calibrate(settings, task.whole)
+    logger.info("step size %g, chosen by %d short trials", step_size, len(trials))
+    update = settings.update.model_copy(update={"step_size": step_size})
+    return settings.model_copy(update={"update": update})
+
+
+def require_same(asked: Settings, stored: Settings, folder: Path) -> None:
+    """Raise ConfigError if a setting that is asked for is not the stored run's.
+
+    What is left open ("auto", an engine's 0, the folder in which runs are made) is as stored.
+    """
+    was, wanted = _flat(stored), _flat(asked)
+    open_ = {"output.dir", "engine.clients"}
+    other = [
+        f"{key} = {was.get(key)!r} (asked: {value!r})"
+        for key, value in wanted.items()
+        if key not in open_
+        and value != "auto"
+        and not (key.startswith("engine.") and value in (0, ""))
+        and value != was.get(key)
+    ]
+    if other:
+        raise ConfigError(
+            f"{folder} holds a run with {', '.join(other)}: choose another fleet.run_dir, or the "
+            "same settings to go on with it"
+        )
+
+
+def _flat(settings: Settings) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in settings.model_dump(mode="json").items():
+        inner = value if isinstance(value, dict) else None
+        flat |= {f"{name}.{k}": v for k, v in inner.items()} if inner else {name: value}
+    return flat
+
+
+def _opened(
+    settings: Settings,
+    fleet: FleetSettings,
+    task: ServerTask,
+    folder: Path,
+    ledger: Ledger,
+    spec: Genesis,
+    at: Replayed,
+) -> FleetRun:
+    f, rules, requests = settings.federation, Rules.of(spec), policy(settings, spec.signature)
+    server = Server(spec.run, rules, requests, at.state, f.clients, f.min_reports, at.last)
+    coordinator = Coordinator(
+        spec,
+        server,
+        _members(folder, f.clients),
+        Downlink(ledger, spec.initial),
+        _pace(fleet),
+        cohort_size(f.clients, f.participation, f.cohort),
+    )
+    dimension = requests.first.kind.dimension(spec.signature, at.state.numpy()[WEIGHTS])
+    book = Book(MetricsLog(folder, at.state.round), dimension, settings.probe.batch)
+    book.catch_up(ledger)
+    return FleetRun(settings, fleet, task, folder, ledger, coordinator, book)
+
+
+def _members(folder: Path, clients: int) -> Members:
+    path = folder / MEMBERS
+    if not path.exists():
+        return Members(clients)
+    return Members.from_json(path.read_text(encoding="utf-8"), clients)
+
+
+def _pace(fleet: FleetSettings) -> Pace:
+    return Pace(
+        deadline=fleet.deadline,
+        over_selection=fleet.over_selection,
+        min_clients=fleet.min_clients,
+        gather=fleet.gather,
+        evaluate_every=fleet.evaluate_every,
+        bytes_per_second=fleet.bytes_per_second,
+        greet_again=fleet.deadline,
+        remind=fleet.remind,
+    )
+
+
+def timed_advance(run: FleetRun) -> float:
+    """Return the seconds that the last stored round takes to rebuild; 0 before there is one."""
+    server = run.coordinator.server
+    if server.last is None or server.last.outcome.abandoned:
+        return 0.0
+    started = time.perf_counter()
+    server.rules.estimate(server.state, server.last.plan, server.last.outcome)
+    return time.perf_counter() - started

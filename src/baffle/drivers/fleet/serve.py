@@ -1,0 +1,192 @@
+"""The loop of a fleet's server: look, send, wait a little; store each round before the next."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from baffle.drivers.fleet.run import FleetRun, timed_advance
+from baffle.drivers.fleet.transport import Reply, Transport
+from baffle.drivers.local.metrics import Row
+from baffle.errors import LedgerFull
+from baffle.fleet import Outgoing
+from baffle.monitor import Monitor
+from baffle.protocol import Closed
+
+STATUS = "fleet.json"
+NODES_SECONDS, STATUS_SECONDS = 1.0, 2.0
+DISK_SECONDS = 2.0
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Serving:
+    """A run being served.
+
+    Args:
+        run: from `open_run`.
+        transport: the network.
+        monitor: who is told.
+        on_row: called with each round's row.
+        stop: asked at each look; the run can be gone on with later.
+        clock, sleep: seconds; others in tests.
+    """
+
+    run: FleetRun
+    transport: Transport
+    monitor: Monitor
+    on_row: Callable[[Row], None] = lambda row: None
+    stop: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _looked: float = field(default=-1e9)
+    _wrote: float = field(default=-1e9)
+    _opened: float = 0.0
+
+    def serve(self) -> bool:
+        """Run the rounds that are left; returns whether all are done.
+
+        Raises:
+            LedgerFull: the disk was full for longer than the fleet's patience.
+            BaffleError: the network was away for longer than that, or the run's folder is damaged.
+        """
+        coordinator = self.run.coordinator
+        coordinator.rebuild_seconds = timed_advance(self.run)
+        while not self.run.done and not self.stop():
+            self._look()
+            now = self.clock()
+            if coordinator.round is None:
+                if coordinator.ready(now):
+                    self._open(now)
+                    continue
+            elif reason := coordinator.over(now):
+                self._close(reason)
+                continue
+            self._wait("waiting for clients" if coordinator.round is None else "collecting")
+        if self.run.done:
+            self._farewell()
+        self._status("done" if self.run.done else "stopped")
+        return self.run.done
+
+    # --- looking
+
+    def _look(self) -> None:
+        """Take note of nodes and answers, and send what they need."""
+        now, coordinator = self.clock(), self.run.coordinator
+        if now - self._looked >= NODES_SECONDS:
+            self._looked = now
+            self._carry(coordinator.see(self.transport.nodes(), now))
+        for reply in self.transport.poll():
+            self._carry(self._received(reply))
+        self._carry(coordinator.remind(self.clock()))
+        self._tell()
+
+    def _received(self, reply: Reply) -> list[Outgoing]:
+        coordinator = self.run.coordinator
+        if reply.data is None:
+            coordinator.failed(reply.node, reply.problem or "no answer")
+            return []
+        return coordinator.receive(reply.node, reply.data, self.clock())
+
+    def _carry(self, messages: Iterable[Outgoing]) -> None:
+        messages = list(messages)
+        if messages:
+            number = self.run.coordinator.server.state.round
+            self.transport.carry(messages, self.run.fleet.deadline, str(number))
+
+    def _tell(self) -> None:
+        joined = False
+        for event in self.run.coordinator.tally.drain():
+            joined = joined or event.name == "joined"
+            level = logging.WARNING if event.name in ("fault", "abandoned") else logging.INFO
+            said = event.fields.get("text") or json.dumps(event.fields, default=str)
+            logger.log(level, "%s: %s", event.name, said)
+            self.monitor.event(event.name, **event.fields)
+        if joined:
+            self.run.keep_members()
+
+    def _wait(self, stage: str) -> None:
+        if self.clock() - self._wrote >= STATUS_SECONDS:
+            self._status(stage)
+        self.sleep(self.run.fleet.poll)
+
+    # --- a round
+
+    def _open(self, now: float) -> None:
+        self._opened = now
+        self._carry(self.run.coordinator.open(now))
+        self._status("collecting")
+
+    def _close(self, reason: str) -> None:
+        coordinator = self.run.coordinator
+        closed = coordinator.close(self.clock())
+        self._store(closed)
+        done = coordinator.commit()
+        seconds = self.clock() - self._opened
+        row = self.run.book.add(closed, done, reason, coordinator.tally, seconds)
+        self._tell()
+        if not self.run.done and coordinator.ready(self.clock()):
+            self._open(self.clock())  # clients work while the server evaluates
+        number = closed.state.round
+        if self.run.evaluates(number):
+            row |= self._evaluated(closed)
+        self.run.book.log.add(row)
+        self.monitor.row(row)
+        self.on_row(row)
+
+    def _evaluated(self, closed: Closed) -> dict[str, Any]:
+        assert self.run.coordinator.server.digest == closed.digest  # nothing was closed meanwhile
+        return self.run.evaluate()
+
+    def _store(self, closed: Closed) -> None:
+        """Store a round; while the disk is full, wait: nobody hears of what is not stored."""
+        waited = 0.0
+        while True:
+            try:
+                return self.run.store(closed)
+            except LedgerFull as problem:
+                if waited >= self.run.fleet.patience:
+                    raise
+                logger.error("round %d waits for room on the disk: %s", closed.plan.round, problem)
+                self.monitor.event("disk full", round=closed.plan.round)
+                self.sleep(DISK_SECONDS)
+                waited += DISK_SECONDS
+
+    # --- the end
+
+    def _farewell(self) -> None:
+        """Give everyone the final state, for as long as the fleet's settings allow."""
+        coordinator = self.run.coordinator
+        self._carry(coordinator.farewell())
+        ends = self.clock() + self.run.fleet.farewell
+        while coordinator.left_to_go() and self.clock() < ends:
+            self._look()
+            self._wait("farewell")
+        self._tell()
+        agreed, there = coordinator.agreed(), len(coordinator.present)
+        logger.info("%d of %d clients hold the final state", agreed, there)
+
+    def _status(self, stage: str) -> None:
+        """Write what the server is doing, for whoever watches the folder."""
+        self._wrote = self.clock()
+        coordinator = self.run.coordinator
+        open_ = coordinator.round
+        said: dict[str, Any] = {
+            "online": len(coordinator.online),
+            "registered": len(coordinator.members.by_number),
+            "stage": stage,
+            "asked": len(open_.asked) if open_ else None,
+            "in": len(open_.reported) if open_ else None,
+            "deadline": round(open_.ends - self._wrote, 1) if open_ else None,
+            "updated": time.time(),
+        }
+        fresh = self.run.folder / f"{STATUS}.new"
+        try:
+            fresh.write_text(json.dumps(said), encoding="utf-8")
+            fresh.replace(self.run.folder / STATUS)
+        except OSError as problem:
+            logger.warning("no status written: %s", problem)

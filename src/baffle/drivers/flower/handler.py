@@ -1,0 +1,166 @@
+"""What a client does with a message's bytes: the factory that its process is started with."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from baffle.errors import ConfigError
+from baffle.fleet import Backing, FleetClient, FolderStore, Identity, Store
+from baffle.protocol import Genesis
+
+SECRET = "secret"
+SECRET_BYTES = 32
+Handler = Callable[[Sequence[bytes]], bytes]
+
+
+def make_handler(options: Mapping[str, Any]) -> Handler:
+    """Return what answers a client's asks, for a process of its own.
+
+    Args:
+        options: as `handler_options` makes them.
+
+    Raises:
+        ConfigError: a function that is named cannot be imported.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    folder = Path(options["folder"])
+    client = FleetClient(
+        identity_of(options, folder), maker_of(options), FolderStore(folder), time.perf_counter
+    )
+    return client.handle
+
+
+def identity_of(options: Mapping[str, Any], folder: Path | None) -> Identity:
+    """Return who a client is.
+
+    Args:
+        options: "simulated": whether its secret comes from the run key; "claim": its number.
+        folder: where its own secret lies; None if it is simulated.
+    """
+    claim = options["claim"]
+    if options["simulated"]:
+        if claim is None:
+            raise ConfigError("a simulated client needs a number: set the node's partition-id")
+        return Identity(lambda genesis: _simulated(genesis, claim), claim)
+    assert folder is not None
+    own = own_secret(folder)
+    return Identity(lambda genesis: own, claim)
+
+
+def _simulated(genesis: Genesis, number: int) -> bytes:
+    from baffle.drivers.local.roster import simulated_secret
+
+    return simulated_secret(genesis.key, number)
+
+
+def own_secret(folder: Path) -> bytes:
+    """Return the secret of a client's folder, made on first use; nobody else may read it.
+
+    Raises:
+        ConfigError: the file is there and is no secret.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / SECRET
+    with suppress(FileExistsError):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(file, secrets.token_bytes(SECRET_BYTES))
+            os.fsync(file)
+        finally:
+            os.close(file)
+    found = path.read_bytes()
+    if len(found) != SECRET_BYTES:
+        raise ConfigError(
+            f"{path}: expected {SECRET_BYTES} bytes, got {len(found)}; restore it from a copy, or "
+            "delete it and join as a new client"
+        )
+    return found
+
+
+def maker_of(
+    options: Mapping[str, Any], functions: Mapping[str, Any] | None = None
+) -> Callable[[Genesis], Backing]:
+    """Return what makes a client's model and data of a genesis.
+
+    Args:
+        options: as a client's process is started with.
+        functions: the app's own; None to import what the options name.
+    """
+    names = ("make_model", "make_data", "loss")
+
+    def make(genesis: Genesis) -> Backing:
+        from torch.nn.functional import cross_entropy
+
+        from baffle.drivers.fleet.task import backing_of
+
+        own = functions or {name: function_of(options[name]) for name in names}
+        return backing_of(
+            genesis,
+            options["claim"],
+            own["make_model"],
+            own["make_data"],
+            options["node_config"],
+            own["loss"] or cross_entropy,
+        )
+
+    return make
+
+
+def function_of(reference: str | None) -> Any:
+    """Return the function that "module:name" names, None for None.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if reference is None:
+        return None
+    module, _, name = reference.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as problem:
+        raise ConfigError(f"{reference} cannot be imported: {problem}") from None
+    return found
+
+
+def reference_of(function: Any) -> str | None:
+    """Return "module:name" of a function that another process can import, None otherwise.
+
+    Example:
+        >>> reference_of(reference_of), reference_of(lambda: 0)
+        ('baffle.drivers.flower.handler:reference_of', None)
+    """
+    module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "<")
+    importable = module and module != "__main__" and "<" not in name
+    return f"{module}:{name}" if importable else None
+
+
+def in_process(
+    options: Mapping[str, Any], functions: Mapping[str, Any], store: Store
+) -> FleetClient:
+    """Return a client for one message, whose model and data outlive it in this process."""
+    folder = None if options["simulated"] else Path(options["folder"])
+    make = maker_of(options, functions)
+
+    def cached(genesis: Genesis) -> Backing:
+        key = (genesis.run, options["claim"], options["folder"])
+        if key not in _BACKINGS:
+            while len(_BACKINGS) >= MOST_BACKINGS:
+                _BACKINGS.pop(next(iter(_BACKINGS)))
+            _BACKINGS[key] = make(genesis)
+        return _BACKINGS[key]
+
+    return FleetClient(identity_of(options, folder), cached, store, time.perf_counter)
+
+
+MOST_BACKINGS = 64
+_BACKINGS: dict[Any, Backing] = {}

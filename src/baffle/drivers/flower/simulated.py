@@ -1,0 +1,59 @@
+"""What a simulated client keeps between messages: records of Flower's own context.
+
+Flower's simulation hands a client's context to whichever of its processes answers next, so what a
+process remembers of a client may be old; the context is not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from baffle.errors import BaffleError
+from baffle.fleet import Kept, Replica
+from baffle.ledger import snapshot
+from baffle.protocol import Genesis
+
+NAME = "baffle"
+
+
+class RecordStore:
+    """A store in the state of a Flower context.
+
+    Args:
+        state: the context's RecordDict.
+    """
+
+    def __init__(self, state: Any) -> None:
+        self._state = state
+
+    def begin(self, genesis: Genesis) -> None:
+        """Make room for a run; the one before is forgotten."""
+        self._put({"genesis": genesis.to_bytes()})
+
+    def load(self, run: bytes) -> tuple[Replica, Kept] | None:
+        """Return what is kept of a run."""
+        fields = self._state.get(NAME)
+        if fields is None:
+            return None
+        try:
+            empty = Replica(Genesis.from_bytes(fields["genesis"]))
+        except BaffleError:
+            return None
+        if empty.genesis.run != run:
+            return None
+        kept = Kept(fields.get("data", b""), int(fields.get("microseconds", 0)))
+        if "state" not in fields:
+            return empty, kept
+        state, digest = snapshot.decode(fields["state"], empty.form)
+        return Replica(empty.genesis, state, digest), kept
+
+    def save(self, replica: Replica, kept: Kept) -> None:
+        """Keep a copy."""
+        state = {"state": snapshot.encode(replica.state)} if replica.state else {}
+        facts = {"data": kept.data, "microseconds": kept.microseconds}
+        self._put({"genesis": replica.genesis.to_bytes()} | facts | state)
+
+    def _put(self, fields: dict[str, Any]) -> None:
+        from flwr.app import ConfigRecord
+
+        self._state[NAME] = ConfigRecord(fields)

@@ -1,0 +1,32 @@
+"""A fleet: server and client of a real federation, without sockets and clock.
+
+Everything between the protocol's values and a transport: who is there, what each client lacks, when
+a round ends, what is refused and counted. Drivers carry the bytes and tell the time.
+"""
+
+from __future__ import annotations
+
+from baffle.fleet.client import Backing, FleetClient, Identity
+from baffle.fleet.coordinator import Coordinator, Outgoing
+from baffle.fleet.downlink import Costs, Downlink
+from baffle.fleet.members import Member, Members
+from baffle.fleet.pace import Pace
+from baffle.fleet.replica import Replica
+from baffle.fleet.store import FolderStore, Kept, Store
+
+__all__ = [
+    "Backing",
+    "Coordinator",
+    "Costs",
+    "Downlink",
+    "FleetClient",
+    "FolderStore",
+    "Identity",
+    "Kept",
+    "Member",
+    "Members",
+    "Outgoing",
+    "Pace",
+    "Replica",
+    "Store",
+]

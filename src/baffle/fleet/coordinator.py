@@ -1,0 +1,382 @@
+"""A fleet's server without sockets and clock: events in, messages out.
+
+    see ──▶ greetings      nodes that came or went
+    open ──▶ asks          a cohort of those who are there
+    receive ──▶ asks       an answer; a client that lacks something is sent it at once
+    over                   why the round is over, or None
+    close                  the round's outcome, to be stored
+    commit                 it is stored
+    farewell ──▶ asks      after the last round: everyone gets the final state
+
+Whatever comes from the network is counted and either used or refused by name; nothing raises. What
+time it is, the driver says.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from baffle.cohort import draw_cohort
+from baffle.errors import DecodeError, ProtocolError, Refused
+from baffle.fleet.downlink import UP_TO_DATE, CatchUp, Costs, Downlink
+from baffle.fleet.members import Member, Members
+from baffle.fleet.pace import Pace
+from baffle.fleet.round import OpenRound
+from baffle.fleet.tally import Tally
+from baffle.protocol import Closed, Genesis, Server
+from baffle.protocol.codec import RUN_PREFIX, decode_report
+from baffle.protocol.exchange import (
+    Answer,
+    Ask,
+    Evaluation,
+    Holding,
+    Holds,
+    Reported,
+    Trouble,
+    decode_answer,
+    encode_ask,
+)
+from baffle.protocol.exchange.trouble import MENDED_BY_SNAPSHOT
+from baffle.protocol.server import Stage
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to a node: the ask, and behind it a snapshot's chunks."""
+
+    node: int
+    parts: tuple[bytes, ...]
+
+
+class Coordinator:
+    """The server's side of a fleet.
+
+    Args:
+        genesis: of the run.
+        server: its state machine, where the run stands.
+        members: its roster.
+        downlink: what clients lack.
+        pace: how long to wait, and for how many.
+        cohort: reports wanted a round, at most.
+    """
+
+    def __init__(
+        self,
+        genesis: Genesis,
+        server: Server,
+        members: Members,
+        downlink: Downlink,
+        pace: Pace,
+        cohort: int,
+    ) -> None:
+        self.genesis, self.server, self.members = genesis, server, members
+        self.downlink, self.pace, self.cohort = downlink, pace, cohort
+        self.tally = Tally()
+        self.rebuild_seconds = 0.0
+        self.online: frozenset[int] = frozenset()
+        self.round: OpenRound | None = None
+        self._began: float | None = None
+        self._greeted: dict[int, float] = {}
+        self._greeted_twice: set[int] = set()
+        self._genesis = genesis.to_bytes()
+        self._leaving: set[int] | None = None
+        self._mended: set[int] = set()
+
+    # --- who is there
+
+    def see(self, online: frozenset[int], now: float) -> list[Outgoing]:
+        """Take note of the nodes that are connected; greet those that are not known yet."""
+        self._began = now if self._began is None else self._began
+        gone, came, self.online = self.online - online, online - self.online, online
+        for node in sorted(gone):
+            self._gone(node)
+        back = [m for m in map(self.members.of, sorted(came)) if m is not None]
+        again = [ask for member in back for ask in self._ask_again(member)]
+        strangers = [node for node in sorted(online) if self._unknown(node, now)]
+        return [*again, *(self._greeting(node, now) for node in strangers)]
+
+    def _ask_again(self, member: Member) -> list[Outgoing]:
+        """Ask a client that came back, perhaps as another node, if its report is still wanted."""
+        open_ = self.round
+        if open_ is None or member.number not in open_.asked.keys() - open_.reported:
+            return []
+        open_.lost.pop(member.number, None)
+        open_.asked[member.number] = self._node(member)
+        return [self._ask(member)]
+
+    def remind(self, now: float) -> list[Outgoing]:
+        """Ask those once more who have not answered for a while."""
+        open_ = self.round
+        if open_ is None or not self.pace.remind or now - open_.opened < self.pace.remind:
+            return []
+        silent = sorted(open_.awaited() - open_.reminded)
+        open_.reminded.update(silent)
+        return [self._ask(self.members.by_number[number]) for number in silent]
+
+    def _unknown(self, node: int, now: float) -> bool:
+        if self.members.of(node) is not None:
+            return False
+        greeted = self._greeted.get(node)
+        return greeted is None or now - greeted >= self.pace.greet_again
+
+    def _greeting(self, node: int, now: float) -> Outgoing:
+        self._greeted[node] = now
+        return self._outgoing(node, Ask(self.genesis.run, 0, genesis=self._genesis), UP_TO_DATE)
+
+    def _gone(self, node: int) -> None:
+        self._greeted.pop(node, None)
+        self._greeted_twice.discard(node)
+        member = self.members.of(node)
+        if member is None:
+            return
+        self.tally.tell("left", client=member.number, node=node)
+        if self.round and self.round.asked.get(member.number) == node:
+            self.round.lost.setdefault(member.number, "went away")
+
+    @property
+    def present(self) -> list[Member]:
+        """The clients that are there, by number."""
+        return self.members.present(self.online)
+
+    def ready(self, now: float) -> bool:
+        """Return whether a round may be opened."""
+        there = len(self.present)
+        if there >= self.members.clients:
+            return True
+        waited = self._began is not None and now - self._began >= self.pace.gather
+        return waited and there >= max(1, self.pace.min_clients)
+
+    # --- a round
+
+    def open(self, now: float) -> list[Outgoing]:
+        """Open a round: draw a cohort among those who are there, and ask it."""
+        present = self.present
+        number = self.server.state.round
+        size = self.pace.asked(self.cohort, len(present))
+        drawn = draw_cohort(self.genesis.key, number, len(present), size)
+        cohort = [present[i] for i in drawn.tolist()]
+        self._plan = self.server.open_round(frozenset(m.number for m in cohort))
+        asked = {m.number: self._node(m) for m in cohort}
+        wanted = min(self.cohort, len(cohort))
+        self.round = OpenRound(number, now, now + self.pace.deadline, wanted, asked)
+        return [self._ask(member) for member in cohort]
+
+    def _ask(self, member: Member, anew: bool = False) -> Outgoing:
+        """Return a round's ask, with what its receiver lacks before it.
+
+        Args:
+            member: the client.
+            anew: give it the whole state, whatever it is known to hold.
+        """
+        assert self.round is not None
+        ask = Ask(
+            self.genesis.run,
+            member.number,
+            plan=self._plan,
+            evaluate=self.pace.evaluates(self.round.number),
+        )
+        return self._send(member, ask, anew)
+
+    def _send(self, member: Member, ask: Ask, anew: bool) -> Outgoing:
+        state, digest = self.server.state, self.server.digest
+        if anew:
+            lacking = self.downlink.whole(state, digest)
+        else:
+            costs = Costs(self.pace.bytes_per_second, self.rebuild_seconds)
+            lacking = self.downlink.catch_up(member, state, digest, costs)
+        if lacking.snapshot is not None:
+            self.tally.tell("snapshot", client=member.number, bytes=lacking.size)
+            ask = dataclasses.replace(ask, genesis=self._genesis)
+        return self._outgoing(self._node(member), ask, lacking)
+
+    def _outgoing(self, node: int, ask: Ask, lacking: CatchUp) -> Outgoing:
+        ask = dataclasses.replace(ask, snapshot=lacking.snapshot, tail=lacking.tail)
+        parts = (encode_ask(ask), *lacking.chunks)
+        self.tally.bytes_down += sum(map(len, parts))
+        self.tally.catch_up += lacking.size
+        return Outgoing(node, parts)
+
+    def _node(self, member: Member) -> int:
+        assert member.node is not None  # only those who are there are asked
+        return member.node
+
+    def over(self, now: float) -> str | None:
+        """Return why the open round is over, or None."""
+        return self.round.over(now) if self.round else None
+
+    def close(self, now: float) -> Closed:
+        """Close the round and return what must be stored before `commit`."""
+        assert self.round is not None
+        reason = self.round.over(now) or "stopped"
+        closed = self.server.close_round()
+        missing = len(self.round.asked) - len(self.round.reported)
+        if closed.outcome.abandoned:
+            why = self.round.why(self.server.min_reports, reason)
+            self.tally.tell("abandoned", round=self.round.number, text=why)
+        if missing and reason == "deadline":
+            self.tally.faults["missing"] += len(self.round.awaited())
+        return closed
+
+    def commit(self) -> OpenRound:
+        """Take the closed round as stored, and return what there is to say of it."""
+        assert self.round is not None
+        self.server.commit()
+        done, self.round = self.round, None
+        return done
+
+    # --- what comes in
+
+    def receive(self, node: int, data: bytes, now: float) -> list[Outgoing]:
+        """Take an answer, whatever it is; returns what to send because of it."""
+        self.tally.bytes_up += len(data)
+        try:
+            answer = decode_answer(data, self.genesis.run)
+            if isinstance(answer, Holds):
+                return self._greet(node, answer)
+            if isinstance(answer, Trouble) and self.members.of(node) is None:
+                return self._cannot_join(node, answer, now)
+            return self._from_member(self._member(node), answer)
+        except Refused as no:
+            self.tally.fault(no.reason, str(no), node=node)
+            return self._who_is(node, now) if no.reason == "seal" else []
+        except DecodeError as no:
+            self.tally.fault("decode", str(no), node=node)
+        return []
+
+    def _who_is(self, node: int, now: float) -> list[Outgoing]:
+        """Ask a node anew who it is: someone may have spoken in its name."""
+        greeted = self._greeted.get(node)
+        recently = greeted is not None and now - greeted < self.pace.greet_again
+        return [] if recently or node not in self.online else [self._greeting(node, now)]
+
+    def _cannot_join(self, node: int, trouble: Trouble, now: float) -> list[Outgoing]:
+        """Take note of what keeps a node from joining, and ask once more at once.
+
+        A client tells of changed data once, and then goes on with them.
+        """
+        self.tally.fault(trouble.reason, f"node {node}: {trouble.text}", node=node)
+        if node in self._greeted_twice or node not in self.online:
+            return []
+        self._greeted_twice.add(node)
+        return [self._greeting(node, now)]
+
+    def failed(self, node: int, problem: str) -> None:
+        """Take note that the transport says a node could not answer."""
+        self.tally.fault("transport", problem, node=node)
+        member = self.members.of(node)
+        if member and self.round and member.number in self.round.awaited():
+            self.round.lost[member.number] = "failed"
+        if member is None:
+            self._greeted.pop(node, None)
+
+    def _member(self, node: int) -> Member:
+        member = self.members.of(node)
+        if member is None:
+            raise Refused("node", f"node {node} answered, which speaks for no client of this run")
+        return member
+
+    def _greet(self, node: int, holds: Holds) -> list[Outgoing]:
+        if node not in self.online:
+            raise Refused("node", f"node {node} says what it holds, and is not connected")
+        new = self.members.of(node) is None
+        member = self.members.greet(node, holds, self.online)
+        held = member.holding
+        if held and not self.downlink.knows(held):
+            member.holding = None
+            text = f"client {member.number} holds a state of round {held.round} that is not ours"
+            self.tally.fault("digest", text, node=node)
+        if self._leaving is not None:
+            self._leaving.discard(member.number)
+        if not new:
+            return []
+        self.tally.tell("joined", client=member.number, node=node, round=held and held.round)
+        return self._ask_again(member)
+
+    def _from_member(self, member: Member, answer: Answer) -> list[Outgoing]:
+        if isinstance(answer, Trouble):
+            return self._trouble(member, answer)
+        assert isinstance(answer, Reported)
+        if self.server.stage is not Stage.OPEN or self.round is None:
+            raise Refused("round", f"client {member.number}: a report, and no round is open")
+        try:
+            self._require_seal(member, answer)
+            report = self.server.receive(answer.report, member.number)
+        except Refused as no:
+            self.round.late += no.reason == "round"
+            raise
+        except ProtocolError as no:
+            raise DecodeError(f"client {member.number}: {no}") from None
+        self.round.reported.add(report.client)
+        self.round.lost.pop(report.client, None)
+        if answer.evaluation:
+            self.round.evaluations.append(answer.evaluation)
+        # Its report shows that it holds the state that the plan names.
+        member.holding = Holding(self.server.state.round, self.server.digest)
+        return []
+
+    def _require_seal(self, member: Member, answer: Reported) -> None:
+        """Refuse what is not this client's answer to this plan, byte for byte.
+
+        A report of another round or in another's name has another seal as well: that is left to
+        the server, which says so.
+        """
+        if answer.seal == answer.sealed(member.tag, self._plan).seal:
+            return
+        plan, report = self.server.plan, decode_report(answer.report, self.server.plan)
+        found = (report.run, report.round, report.client)
+        if found == (plan.run[:RUN_PREFIX], plan.round, member.number):
+            raise Refused(
+                "seal",
+                f"client {member.number}: a report without the seal of its answer to this plan; "
+                "it, or the plan, was changed on the way, or node and client do not go together",
+            )
+
+    def _trouble(self, member: Member, trouble: Trouble) -> list[Outgoing]:
+        text = f"client {member.number}: {trouble.text}"
+        self.tally.fault(trouble.reason, text, node=member.node)
+        member.holding = trouble.holding
+        if self._leaving is not None:
+            return self._mend_leaving(member)
+        open_ = self.round
+        if open_ is None or member.number not in open_.awaited():
+            return []
+        if trouble.reason in MENDED_BY_SNAPSHOT and member.number not in open_.mended:
+            open_.mended.add(member.number)
+            return [self._ask(member, anew=self._is_lost(trouble))]
+        open_.lost[member.number] = f"said {trouble.reason}"
+        return []
+
+    def _is_lost(self, trouble: Trouble) -> bool:
+        """Return whether only a whole state helps: rounds do if a client is merely behind."""
+        held = trouble.holding
+        return trouble.reason != "behind" or not (held is None or self.downlink.knows(held))
+
+    # --- the end
+
+    def farewell(self) -> list[Outgoing]:
+        """Send everyone who is there the end of the run; `left_to_go` says who has not taken it."""
+        present = self.present
+        self._leaving = {m.number for m in present}
+        asks = (Ask(self.genesis.run, m.number) for m in present)
+        return [self._send(m, ask, False) for m, ask in zip(present, asks, strict=True)]
+
+    def _mend_leaving(self, member: Member) -> list[Outgoing]:
+        if member.number in self._mended or member.node not in self.online:
+            return []
+        self._mended.add(member.number)
+        return [self._send(member, Ask(self.genesis.run, member.number), anew=True)]
+
+    def left_to_go(self) -> int:
+        """Return how many clients have not said yet that they hold the final state."""
+        there = {m.number for m in self.present}
+        return len((self._leaving or set()) & there)
+
+    def agreed(self) -> int:
+        """Return how many clients are known to hold the server's state."""
+        here = Holding(self.server.state.round, self.server.digest)
+        return sum(m.holding == here for m in self.members.by_number.values())
+
+    def evaluations(self) -> list[Evaluation]:
+        """Return what clients found in the open round."""
+        return self.round.evaluations if self.round else []

@@ -1,0 +1,152 @@
+"""What a client keeps between processes: genesis, state, and a few facts, by run.
+
+    <folder>/<run>/genesis.json         as it came
+    <folder>/<run>/state.safetensors    the newest state, in the snapshot format
+    <folder>/<run>/client.json          hash of its data, how long a round takes to rebuild
+
+Nothing here has to survive a power cut: what is damaged or missing comes from the server again. So
+it is written aside and renamed, and checked when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from baffle.errors import BaffleError
+from baffle.fleet.replica import Replica
+from baffle.ledger import snapshot
+from baffle.protocol import Genesis
+from baffle.protocol.exchange import Answer
+
+GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
+RUNS = 4  # runs whose state is kept, the newest
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Facts that go with a copy.
+
+    Args:
+        data: fingerprint of the data that it last answered with; empty before.
+        microseconds: that a round takes to rebuild; 0 before it was measured.
+        answered, answer: hash of the last plan and what was answered, in this process only.
+    """
+
+    data: bytes = b""
+    microseconds: int = 0
+    answered: bytes = b""
+    answer: Answer | None = None
+
+
+class Store(Protocol):
+    """Where a client keeps its copies of runs."""
+
+    def begin(self, genesis: Genesis) -> None:
+        """Make room for a run."""
+        ...
+
+    def load(self, run: bytes) -> tuple[Replica, Kept] | None:
+        """Return what is kept of a run, None if there is nothing usable."""
+        ...
+
+    def save(self, replica: Replica, kept: Kept) -> None:
+        """Keep a copy."""
+        ...
+
+
+class FolderStore:
+    """A store on disk. A full disk costs a later snapshot, nothing else.
+
+    Args:
+        folder: the client's own; made if missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, genesis: Genesis) -> None:
+        """Make room for a run, and forget all but the newest others."""
+        with _reported(self._folder):
+            self._of(genesis.run).mkdir(parents=True, exist_ok=True)
+            self._write(self._of(genesis.run) / GENESIS, genesis.to_bytes())
+            self._forget()
+
+    def _forget(self) -> None:
+        runs = [f for f in self._folder.iterdir() if (f / GENESIS).is_file()]
+        runs.sort(key=lambda f: (f / GENESIS).stat().st_mtime, reverse=True)
+        for old in runs[RUNS:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def load(self, run: bytes) -> tuple[Replica, Kept] | None:
+        """Return what is kept of a run; what is damaged counts as missing."""
+        folder = self._of(run)
+        try:
+            genesis = Genesis.from_bytes((folder / GENESIS).read_bytes())
+        except (OSError, BaffleError):
+            return None
+        if genesis.run != run:
+            return None
+        return self._state(folder, Replica(genesis)), _facts(folder)
+
+    def _state(self, folder: Path, empty: Replica) -> Replica:
+        try:
+            data = (folder / STATE).read_bytes()
+            state, digest = snapshot.decode(data, empty.form)
+        except FileNotFoundError:
+            return empty
+        except (OSError, ValueError) as problem:
+            logger.warning("%s is of no use, a new state will be asked for: %s", folder, problem)
+            return empty
+        return Replica(empty.genesis, state, digest)
+
+    def save(self, replica: Replica, kept: Kept) -> None:
+        """Keep a copy."""
+        folder = self._of(replica.genesis.run)
+        facts = {"data": kept.data.hex(), "microseconds": kept.microseconds}
+        with _reported(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if replica.state is not None:
+                self._write(folder / STATE, snapshot.encode(replica.state))
+            self._write(folder / FACTS, json.dumps(facts).encode())
+
+    def _of(self, run: bytes) -> Path:
+        return self._folder / run.hex()
+
+    @staticmethod
+    def _write(path: Path, data: bytes) -> None:
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
+
+
+class _reported(suppress):  # noqa: N801 (a context manager, like the one it is made of)
+    """Log what a disk would not take instead of raising it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(OSError)
+        self._where = folder
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        suppressed = super().__exit__(kind, error, trace)
+        if suppressed and error is not None:
+            logger.warning(
+                "%s could not be written, the state stays in memory: %s", self._where, error
+            )
+        return bool(suppressed)
+
+
+def _facts(folder: Path) -> Kept:
+    try:
+        found = json.loads((folder / FACTS).read_bytes())
+        return Kept(
+            bytes.fromhex(found["data"]), min(max(int(found["microseconds"]), 0), 2**32 - 1)
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return Kept()
