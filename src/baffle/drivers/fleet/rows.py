@@ -41,7 +41,7 @@ class Book:
             self._probes(last.plan, last.outcome)
             self.log.add(
                 self._row(last.plan, last.outcome)
-                | {"digest": stored.digest.hex(), "asked": None, "seconds_known": False}
+                | {"digest": stored.digest.hex(), "seconds_known": False}
             )
 
     def add(

@@ -72,6 +72,11 @@ def serve_grid(
     """
     settings, fleet = settings_of(run_config, *given)
     folder = run_folder(settings, fleet)
+    if fleet.secrets == "simulated":
+        logger.warning(
+            "fleet.secrets is simulated: clients' secrets come from the run key, which all sides "
+            "know; for trials only"
+        )
     transport = FlowerTransport(GridTransport(grid, patience=fleet.patience))
     run = open_run(settings, fleet, make_task, folder)
     try:

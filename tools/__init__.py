@@ -1,0 +1,1 @@
+"""Tools for working on baffle; none is part of the package."""

@@ -1,0 +1,260 @@
+"""`make fleet`: a real federation on loopback that is killed piece by piece and loses nothing.
+
+One SuperLink with TLS and node authentication, three SuperNodes with keys made on the spot, digits.
+The same run is first made in this process, undisturbed. Then the fleet makes it while the ServerApp,
+a SuperNode and the SuperLink are killed. At the end the digests of all rounds are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tools.fleet.deployment import Deployment
+
+APP = Path(__file__).parents[2] / "examples" / "flower"
+NODES = 3
+CONFIG: dict[str, Any] = {
+    "federation": {"clients": NODES, "participation": 1.0, "min_reports": 1},
+    "probe": {"num_directions": 64, "batch": 32},
+    "update": {"step_size": 0.02},
+    "engine": {"chunk": 64, "threads": 1, "clients": 1, "route": "rank_one"},
+    "output": {"evaluate_every": 4},
+}
+# The run's own settings as Flower's run configuration, and how the fleet waits here.
+FLEET = {
+    "fleet.secrets": "simulated",  # so that the run in this process can be the same
+    "fleet.deadline": 240.0,
+    "fleet.gather": 240.0,
+    "fleet.remind": 20.0,
+    "fleet.min-clients": NODES,
+}
+LIMIT_SECONDS = 1800.0
+
+
+def undisturbed(rounds: int, folder: Path) -> list[str]:
+    """Return the digests of all rounds of the run in one process, by `baffle.federate`."""
+    import torch
+
+    import baffle
+
+    sys.path.insert(0, str(APP))
+    task = importlib.import_module("digits.task")
+    data = [task.make_data({"partition-id": n, "num-partitions": NODES})[0] for n in range(NODES)]
+    found = baffle.federate(
+        task.make_model(),
+        data,
+        loss=torch.nn.functional.cross_entropy,
+        rounds=rounds,
+        test=task.test_data(),
+        run_dir=folder,
+        config=CONFIG,
+    )
+    return [row["digest"] for row in found.history]
+
+
+def app_config(rounds: int, run_dir: Path) -> dict[str, Any]:
+    """Return Flower's run configuration of that run."""
+    flat = {
+        f"{section}.{name.replace('_', '-')}": value
+        for section, values in CONFIG.items()
+        for name, value in values.items()
+    }
+    return {**flat, **FLEET, "rounds": rounds, "fleet.run-dir": str(run_dir)}
+
+
+def node_configs(folder: Path) -> list[dict[str, Any]]:
+    """Return the nodes' configurations, each with a folder of its own."""
+    return [
+        {"partition-id": n, "num-partitions": NODES, "state-dir": str(folder / f"state-{n}")}
+        for n in range(NODES)
+    ]
+
+
+def rows_of(run_dir: Path) -> list[dict[str, Any]]:
+    """Return the rounds that are in the run's metrics so far."""
+    path = run_dir / "metrics.jsonl"
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+@dataclass
+class Fleet:
+    """A deployment, its run, and what is done to it.
+
+    Args:
+        deployment: up.
+        run_dir, config: of the run.
+        say: prints a line.
+    """
+
+    deployment: Deployment
+    run_dir: Path
+    config: dict[str, Any]
+    say: Callable[[str], None]
+    run: int = 0
+    kills: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Submit the run; one that is in the folder goes on."""
+        self.run = self.deployment.run(APP, self.config)
+
+    def kill_server(self) -> None:
+        """Kill the process that runs the rounds, and submit the run anew."""
+        self.deployment.kill_server_app()
+        self.start()
+
+    def kill_superlink(self) -> None:
+        """Kill the SuperLink with all that it started, start it, and submit the run anew."""
+        self.deployment.kill_superlink()
+        self.deployment.start_superlink()
+        self.start()
+
+    def kill_node(self, number: int) -> None:
+        """Kill a SuperNode with all that it started, and start it again."""
+        self.deployment.kill_node(number)
+        self.deployment.sign_off(number)
+        self.deployment.start_node(number)
+
+    def kill(self, what: str) -> None:
+        """Kill "server", "superlink" or a node's number."""
+        self.kills.append(what)
+        begun = time.monotonic()
+        if what == "server":
+            self.kill_server()
+        elif what == "superlink":
+            self.kill_superlink()
+        else:
+            self.kill_node(int(what))
+        name = f"SuperNode {what}" if what.isdigit() else what
+        self.say(f"killed the {name} and started it again, {time.monotonic() - begun:.1f} s")
+
+    def follow(self, rounds: int, plan: Sequence[tuple[int, str]]) -> list[dict[str, Any]]:
+        """Wait for the last round; kill what the plan says after its rounds. Returns the rows."""
+        todo, seen, until = list(plan), 0, time.monotonic() + LIMIT_SECONDS
+        while True:
+            rows = rows_of(self.run_dir)
+            for row in rows[seen:]:
+                self._say_row(row)
+            seen = len(rows)
+            if todo and seen >= todo[0][0]:
+                self.kill(todo.pop(0)[1])
+            elif seen >= rounds:
+                return rows
+            self._require_alive(until)
+            time.sleep(0.3)
+
+    def _say_row(self, row: dict[str, Any]) -> None:
+        tested = row.get("test_accuracy")
+        self.say(
+            f"round {row['round']:>3}  loss {row['loss']:.3f}  reports {row['reports']}"
+            f"  {row.get('round_seconds', 0.0):5.1f} s  digest {row['digest'][:12]}"
+            + (f"  accuracy {tested:.3f}" if tested is not None else "")
+        )
+
+    def _require_alive(self, until: float) -> None:
+        state = self.deployment.state(self.run)
+        if state.over and not state.completed:
+            raise RuntimeError(
+                f"the run ended as {state.status} ({state.details}):\n"
+                + self.deployment.log("superlink", 30)
+            )
+        if time.monotonic() > until:
+            raise RuntimeError(f"not done after {LIMIT_SECONDS:.0f} s")
+
+
+def planned(rounds: int) -> list[tuple[int, str]]:
+    """Return the kills of the demonstration: after how many rounds, and what."""
+    return [(rounds // 4, "server"), (rounds // 2, "1"), (3 * rounds // 4, "superlink")]
+
+
+def drawn(rounds: int, kills: int, key: int) -> list[tuple[int, str]]:
+    """Return random kills, as many as wanted."""
+    rng = random.Random(key)
+    after = sorted(rng.choices(range(1, rounds), k=kills))
+    return [(at, rng.choice(["server", "superlink", "0", "1", "2"])) for at in after]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demonstration and return 0 if the digests agree."""
+    parser = argparse.ArgumentParser(prog="python -m tools.fleet", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12)
+    parser.add_argument("--kills", type=int, default=-1, help="random ones instead of the planned")
+    parser.add_argument("--key", type=int, default=0, help="of the random kills")
+    parser.add_argument("--keep", type=Path, help="folder for logs, keys and the run; kept")
+    parser.add_argument("--output", type=Path, help="file for the figures, as JSON")
+    asked = parser.parse_args(arguments)
+    logging.getLogger("baffle").setLevel(logging.ERROR)
+    made = None if asked.keep else Path(tempfile.mkdtemp(prefix="baffle-fleet-"))
+    try:
+        return _demonstrate(asked, asked.keep or made)
+    finally:
+        if made:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - begun:6.1f} s  {text}", flush=True)
+
+    say(f"undisturbed: {asked.rounds} rounds in this process")
+    expected = undisturbed(asked.rounds, folder / "undisturbed")
+    say(f"digest {expected[-1][:16]}…")
+    plan = planned(asked.rounds) if asked.kills < 0 else drawn(asked.rounds, asked.kills, asked.key)
+    say(f"a SuperLink with TLS, {NODES} SuperNodes with keys, on loopback")
+    with Deployment(folder, node_configs(folder)) as deployment:
+        say("up")
+        fleet = Fleet(deployment, folder / "run", app_config(asked.rounds, folder / "run"), say)
+        fleet.start()
+        rows = fleet.follow(asked.rounds, plan)
+        _wait_for_end(fleet)
+    found = [row["digest"] for row in rows]
+    figures = {
+        "rounds": asked.rounds,
+        "kills": fleet.kills,
+        "same": found == expected,
+        "digest": found[-1],
+        "expected": expected[-1],
+        "faults": rows[-1]["faults"],
+        "round_seconds": [row.get("round_seconds") for row in rows],
+        "seconds": time.monotonic() - begun,
+    }
+    if asked.output:
+        asked.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    return _verdict(say, figures)
+
+
+def _wait_for_end(fleet: Fleet) -> None:
+    state = fleet.deployment.wait(fleet.run, 120)
+    if not state.completed:
+        raise RuntimeError(f"the last run ended as {state.status}: {state.details}")
+
+
+def _verdict(say: Callable[[str], None], figures: dict[str, Any]) -> int:
+    killed = (
+        ", ".join(f"SuperNode {k}" if k.isdigit() else k for k in figures["kills"]) or "nothing"
+    )
+    digest = figures["digest"]
+    if figures["same"]:
+        say(
+            f"SAME: {figures['rounds']} rounds, killed: {killed}; digest {digest[:16]}… is that of "
+            "the undisturbed run, in every round"
+        )
+        return 0
+    say(f"DIFFERENT: killed: {killed}; digest {digest[:16]}…, expected {figures['expected'][:16]}…")
+    return 1
