@@ -4,10 +4,11 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+FLEET := $(VENV)/.fleet
 CODE := $(wildcard src tests tools examples benchmarks experiments)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check lint types layers snippets clean
+.PHONY: help install run test fleet check lint types layers snippets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,13 @@ run: install ## a first federated run; make run ARGS="--rounds 10"
 
 test: install ## the fast tests; make test ARGS="-k replay"
 	$(BIN)/pytest $(ARGS)
+
+$(FLEET): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,flower]'
+	@touch $(FLEET)
+
+fleet: $(FLEET) ## a real federation on loopback: TLS, keys, three nodes, kills; same digest?
+	$(BIN)/python -m tools.fleet.demo $(ARGS)
 
 check: lint types layers snippets ## everything below; make -k check goes on after a failure
 

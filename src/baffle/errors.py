@@ -10,6 +10,8 @@
     ├── ProtocolError      bytes or events that the protocol does not allow
     │   ├── DecodeError    bytes that are not the one encoding of a message
     │   └── Refused        a well-formed message that does not belong here, with a short reason code
+    ├── LinkLost           the network's server could not be reached, or serves this run no more
+    ├── WorkerError        a client's lasting process did not start, or ended before it answered
     └── LedgerError        a run folder cannot be used as it stands
         ├── LedgerVersion  written by another format version
         ├── LedgerLocked   another process holds it
@@ -73,6 +75,14 @@ class Refused(ProtocolError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class LinkLost(BaffleError):
+    """The network's server could not be reached, or will not serve this run any more."""
+
+
+class WorkerError(BaffleError):
+    """A client's lasting process did not start, or ended before it answered."""
 
 
 class LedgerError(BaffleError):

@@ -55,14 +55,16 @@ def server_app(
 
 
 def client_app(
-    make_model: Callable[[], nn.Module] | None = None,
-    make_data: Callable[[Mapping[str, Any]], Any] | None = None,
-    loss: Callable[[Any, Any], Tensor] | None = None,
+    make_model: Callable[[], nn.Module] | str | None = None,
+    make_data: Callable[[Mapping[str, Any]], Any] | str | None = None,
+    loss: Callable[[Any, Any], Tensor] | str | None = None,
 ) -> Any:
     """Return a Flower ClientApp that answers with loss differences.
 
-    Give functions that another process can import by name (defined at the top of a module): then
-    model and data are loaded once a node, not once a message.
+    Flower starts a process for every message. Name the functions, as "package.module:function":
+    then that process does not import them, and one that outlives it loads model and data once.
+    Functions themselves do as well, at the price of importing their module for every message; what
+    has no importable name, a lambda for example, is called anew each time.
 
     Args:
         make_model: makes the model; its weights do not matter, its frozen ones do.
@@ -74,7 +76,7 @@ def client_app(
         ImportError: Flower is not installed; install baffle[flower].
 
     Example:
-        >>> app = client_app(make_model, make_data)  # doctest: +SKIP
+        >>> app = client_app("digits.task:make_model", "digits.task:make_data")  # doctest: +SKIP
     """
     from baffle.drivers.flower.client import make_client_app
 

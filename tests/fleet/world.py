@@ -96,10 +96,10 @@ def first_state(settings):
 
 
 class Home:
-    """The server's disk and the coordinator that runs on it; `restart` is a kill and a new start."""
+    """The server's disk and the coordinator on it; `restart` is a kill and a new start."""
 
-    def __init__(self, folder: Path, settings, pace=Pace(gather=0.0), cohort=None):
-        self.folder, self.settings, self.pace = folder, settings, pace
+    def __init__(self, folder: Path, settings, pace=None, cohort=None):
+        self.folder, self.settings, self.pace = folder, settings, pace or Pace(gather=0.0)
         self.cohort = cohort or settings.federation.clients
         state = first_state(settings)
         self.genesis = genesis(settings, SIGNATURE, state.digest())
@@ -130,7 +130,10 @@ class Home:
         state = closed.state
         self.ledger.append(
             Row(
-                state.round, closed.plan_bytes, closed.outcome_bytes,
-                encode_participants(closed.participants), closed.digest,
+                state.round,
+                closed.plan_bytes,
+                closed.outcome_bytes,
+                encode_participants(closed.participants),
+                closed.digest,
             )  # fmt: skip
         )

@@ -1,8 +1,9 @@
 """`make fleet`: a real federation on loopback that is killed piece by piece and loses nothing.
 
 One SuperLink with TLS and node authentication, three SuperNodes with keys made on the spot, digits.
-The same run is first made in this process, undisturbed. Then the fleet makes it while the ServerApp,
-a SuperNode and the SuperLink are killed. At the end the digests of all rounds are compared.
+The same run is first made in this process, undisturbed. Then the fleet makes it, while the
+ServerApp, a SuperNode and the SuperLink are killed. At the end the digests of all rounds are
+compared.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import logging
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -21,10 +23,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from baffle.drivers.fleet.key import server_key
+from baffle.protocol.exchange.signed import public_bytes
 from tools.fleet.deployment import Deployment
 
 APP = Path(__file__).parents[2] / "examples" / "flower"
 NODES = 3
+SERVER_KEY = "asks.pem"
 CONFIG: dict[str, Any] = {
     "federation": {"clients": NODES, "participation": 1.0, "min_reports": 1},
     "probe": {"num_directions": 64, "batch": 32},
@@ -64,21 +69,32 @@ def undisturbed(rounds: int, folder: Path) -> list[str]:
     return [row["digest"] for row in found.history]
 
 
-def app_config(rounds: int, run_dir: Path) -> dict[str, Any]:
-    """Return Flower's run configuration of that run."""
+def app_config(rounds: int, folder: Path, run_dir: Path) -> dict[str, Any]:
+    """Return Flower's run configuration of that run.
+
+    Args:
+        rounds: of the run.
+        folder: where the server's key lies.
+        run_dir: of the run.
+    """
     flat = {
         f"{section}.{name.replace('_', '-')}": value
         for section, values in CONFIG.items()
         for name, value in values.items()
     }
-    return {**flat, **FLEET, "rounds": rounds, "fleet.run-dir": str(run_dir)}
+    places = {"fleet.run-dir": str(run_dir), "fleet.server-key": str(folder / SERVER_KEY)}
+    return {**flat, **FLEET, **places, "rounds": rounds}
 
 
 def node_configs(folder: Path) -> list[dict[str, Any]]:
-    """Return the nodes' configurations, each with a folder of its own."""
+    """Return the nodes' configurations: a folder each, and the key of the server they answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    common = {
+        "num-partitions": NODES,
+        "server-key": public_bytes(server_key(folder / SERVER_KEY)).hex(),
+    }
     return [
-        {"partition-id": n, "num-partitions": NODES, "state-dir": str(folder / f"state-{n}")}
-        for n in range(NODES)
+        {"partition-id": n, "state-dir": str(folder / f"state-{n}"), **common} for n in range(NODES)
     ]
 
 
@@ -188,7 +204,7 @@ def drawn(rounds: int, kills: int, key: int) -> list[tuple[int, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demonstration and return 0 if the digests agree."""
-    parser = argparse.ArgumentParser(prog="python -m tools.fleet", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.fleet.demo", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--kills", type=int, default=-1, help="random ones instead of the planned")
     parser.add_argument("--key", type=int, default=0, help="of the random kills")
@@ -196,12 +212,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="file for the figures, as JSON")
     asked = parser.parse_args(arguments)
     logging.getLogger("baffle").setLevel(logging.ERROR)
-    made = None if asked.keep else Path(tempfile.mkdtemp(prefix="baffle-fleet-"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped
+    scratch = Path(tempfile.mkdtemp(prefix="baffle-fleet-"))
     try:
-        return _demonstrate(asked, asked.keep or made)
+        return _demonstrate(asked, asked.keep or scratch)
+    except KeyboardInterrupt:
+        print("stopped; no process is left", flush=True)
+        return 130
     finally:
-        if made:
-            shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
@@ -219,7 +238,9 @@ def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
     say(f"a SuperLink with TLS, {NODES} SuperNodes with keys, on loopback")
     with Deployment(folder, node_configs(folder)) as deployment:
         say("up")
-        fleet = Fleet(deployment, folder / "run", app_config(asked.rounds, folder / "run"), say)
+        fleet = Fleet(
+            deployment, folder / "run", app_config(asked.rounds, folder, folder / "run"), say
+        )
         fleet.start()
         rows = fleet.follow(asked.rounds, plan)
         _wait_for_end(fleet)
@@ -258,3 +279,7 @@ def _verdict(say: Callable[[str], None], figures: dict[str, Any]) -> int:
         return 0
     say(f"DIFFERENT: killed: {killed}; digest {digest[:16]}…, expected {figures['expected'][:16]}…")
     return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,6 @@
 """A client: it runs the model forward on its own data, and nothing else."""
 
 from baffle.flower import client_app
-from digits.task import make_data, make_model
 
-app = client_app(make_model, make_data)
+# By name: the process that Flower starts for each message need not import torch then.
+app = client_app("digits.task:make_model", "digits.task:make_data")

@@ -23,6 +23,9 @@ class FleetSettings(Section):
         "",
         description="the run folder at the server; empty: <output.dir>/fleet-<algorithm>-key<key>",
     )
+    server_key: str = Field(
+        "", description="file of the server's signing key; empty: server.key in the run folder"
+    )
     state_dir: str = Field(
         "",
         description="a client's folder, unless its node names one; empty: ~/.local/state/baffle",

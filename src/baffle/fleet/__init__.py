@@ -9,6 +9,7 @@ from __future__ import annotations
 from baffle.fleet.client import Backing, FleetClient, Identity
 from baffle.fleet.coordinator import Coordinator, Outgoing
 from baffle.fleet.downlink import Costs, Downlink
+from baffle.fleet.guard import Guard, Keys
 from baffle.fleet.members import Member, Members
 from baffle.fleet.pace import Pace
 from baffle.fleet.replica import Replica
@@ -21,8 +22,10 @@ __all__ = [
     "Downlink",
     "FleetClient",
     "FolderStore",
+    "Guard",
     "Identity",
     "Kept",
+    "Keys",
     "Member",
     "Members",
     "Outgoing",

@@ -167,6 +167,7 @@ class FleetClient:
 
     def _holds(self, ask: Ask) -> Holds:
         assert self._replica is not None
+        self._replica = self._replica.hashed()
         tag = client_tag(self.identity.secret(self._replica.genesis), ask.run)
         self._ready()  # a model or data that do not fit are told when it joins, not rounds later
         return Holds(

@@ -110,9 +110,10 @@ class Coordinator:
         open_ = self.round
         if open_ is None or not self.pace.remind or now - open_.opened < self.pace.remind:
             return []
-        silent = sorted(open_.awaited() - open_.reminded)
-        open_.reminded.update(silent)
-        return [self._ask(self.members.by_number[number]) for number in silent]
+        silent = open_.awaited() - open_.reminded
+        there = [member for member in self.present if member.number in silent]
+        open_.reminded.update(member.number for member in there)
+        return [self._ask(member) for member in there]
 
     def _unknown(self, node: int, now: float) -> bool:
         if self.members.of(node) is not None:
@@ -131,6 +132,10 @@ class Coordinator:
         if member is None:
             return
         self.tally.tell("left", client=member.number, node=node)
+        self._silent(member, node)
+
+    def _silent(self, member: Member, node: int) -> None:
+        """Take note that a node will not report for a client any more."""
         if self.round and self.round.asked.get(member.number) == node:
             self.round.lost.setdefault(member.number, "went away")
 
@@ -279,19 +284,20 @@ class Coordinator:
     def _greet(self, node: int, holds: Holds) -> list[Outgoing]:
         if node not in self.online:
             raise Refused("node", f"node {node} says what it holds, and is not connected")
-        new = self.members.of(node) is None
+        before = self.members.of(node)
         member = self.members.greet(node, holds, self.online)
+        if before is not None and before is not member:
+            self._silent(before, node)
         held = member.holding
         if held and not self.downlink.knows(held):
             member.holding = None
             text = f"client {member.number} holds a state of round {held.round} that is not ours"
             self.tally.fault("digest", text, node=node)
+        if before is not member:
+            self.tally.tell("joined", client=member.number, node=node, round=held and held.round)
         if self._leaving is not None:
-            self._leaving.discard(member.number)
-        if not new:
-            return []
-        self.tally.tell("joined", client=member.number, node=node, round=held and held.round)
-        return self._ask_again(member)
+            return self._see_off(member)
+        return self._ask_again(member) if before is not member else []
 
     def _from_member(self, member: Member, answer: Answer) -> list[Outgoing]:
         if isinstance(answer, Trouble):
@@ -357,15 +363,24 @@ class Coordinator:
     def farewell(self) -> list[Outgoing]:
         """Send everyone who is there the end of the run; `left_to_go` says who has not taken it."""
         present = self.present
-        self._leaving = {m.number for m in present}
+        self._leaving, self._mended = {m.number for m in present}, set()
         asks = (Ask(self.genesis.run, m.number) for m in present)
         return [self._send(m, ask, False) for m, ask in zip(present, asks, strict=True)]
 
-    def _mend_leaving(self, member: Member) -> list[Outgoing]:
+    def _see_off(self, member: Member) -> list[Outgoing]:
+        """Let a client go that holds the final state, or give it to one that does not."""
+        assert self._leaving is not None
+        if member.holding == Holding(self.server.state.round, self.server.digest):
+            self._leaving.discard(member.number)
+            return []
+        self._leaving.add(member.number)
+        return self._mend_leaving(member, anew=False)
+
+    def _mend_leaving(self, member: Member, anew: bool = True) -> list[Outgoing]:
         if member.number in self._mended or member.node not in self.online:
             return []
         self._mended.add(member.number)
-        return [self._send(member, Ask(self.genesis.run, member.number), anew=True)]
+        return [self._send(member, Ask(self.genesis.run, member.number), anew)]
 
     def left_to_go(self) -> int:
         """Return how many clients have not said yet that they hold the final state."""

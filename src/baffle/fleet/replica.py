@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from baffle.fleet.downlink import joined
 from baffle.ledger import snapshot
 from baffle.protocol import Genesis, Rules, decode_outcome, decode_plan
 from baffle.protocol.exchange import Ask, Holding, SnapshotHeader, TailRow
+from baffle.protocol.exchange.ask import MAX_HELD
 from baffle.protocol.messages import Outcome, Plan
 from baffle.updates import NUMPY, Ops, TrainState
 
@@ -47,6 +49,11 @@ class Replica:
     def holding(self) -> Holding | None:
         """What it holds, as an answer says it."""
         return Holding(self.state.round, self.digest) if self.state else None
+
+    def hashed(self) -> Replica:
+        """Return the copy with its digest computed anew: memory may fail in a long wait."""
+        digest = self.state.digest() if self.state else b""
+        return self if digest == self.digest else dataclasses.replace(self, digest=digest)
 
     def catch_up(self, ask: Ask, chunks: Sequence[bytes]) -> Replica:
         """Return the copy after what an ask brings.
@@ -114,4 +121,6 @@ class Replica:
         outcome = decode_outcome(row.outcome, plan.count)
         if not (plan.run == outcome.run == self.genesis.run and plan.round == outcome.round):
             raise DecodeError("a round of another run, or a plan and an outcome of two rounds")
+        if plan.round >= MAX_HELD:
+            raise DecodeError(f"expected a round below {MAX_HELD}, got {plan.round}")
         return plan, outcome

@@ -3,6 +3,7 @@
     <folder>/<run>/genesis.json         as it came
     <folder>/<run>/state.safetensors    the newest state, in the snapshot format
     <folder>/<run>/client.json          hash of its data, how long a round takes to rebuild
+    <folder>/<run>/server.key           public key that the run's asks come under
 
 Nothing here has to survive a power cut: what is damaged or missing comes from the server again. So
 it is written aside and renamed, and checked when it is read.
@@ -25,6 +26,7 @@ from baffle.protocol import Genesis
 from baffle.protocol.exchange import Answer
 
 GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
+SERVER_KEY = "server.key"
 RUNS = 4  # runs whose state is kept, the newest
 logger = logging.getLogger(__name__)
 
@@ -115,6 +117,19 @@ class FolderStore:
             if replica.state is not None:
                 self._write(folder / STATE, snapshot.encode(replica.state))
             self._write(folder / FACTS, json.dumps(facts).encode())
+
+    def key(self, run: bytes) -> bytes | None:
+        """Return the public key that a run's asks come under, None if the run is new."""
+        try:
+            return (self._of(run) / SERVER_KEY).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep_key(self, run: bytes, key: bytes) -> None:
+        """Keep the key of a run that the client took up."""
+        if self._of(run).is_dir():
+            with _reported(self._of(run)):
+                self._write(self._of(run) / SERVER_KEY, key)
 
     def _of(self, run: bytes) -> Path:
         return self._folder / run.hex()

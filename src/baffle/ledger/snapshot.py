@@ -107,8 +107,8 @@ def decode(data: bytes, like: TrainState) -> tuple[TrainState, bytes]:
     try:
         about = json.loads(data[8 : 8 + size])["__metadata__"]
         counts = [about[name] for name in ("round", "updates", "digest")]
-        if not all(isinstance(count, str) for count in counts):
-            raise ValueError("counts that are not texts")
+        if not all(isinstance(count, str) and count.isascii() for count in counts):
+            raise ValueError("counts that are not digits")
     except (ValueError, KeyError, TypeError, RecursionError) as problem:
         raise ValueError(f"expected a snapshot's header, got {problem!r:.80}") from None
     header = _header(counts, {key: array.shape for key, array in tensors.items()})

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from baffle.directions import ModelSignature, TensorSpec
-from baffle.directions.coordinates import MAX_KEY
+from baffle.directions.coordinates import MAX_KEY, MAX_TENSOR
 from baffle.errors import BaffleError, DecodeError
 from baffle.protocol.messages import DIGEST_BYTES, run_id
 from baffle.updates import UpdateSpec
@@ -98,9 +98,17 @@ def _made(value: Any) -> Genesis:
     frozen, initial = bytes.fromhex(value["frozen"]), bytes.fromhex(value["initial"])
     _need(len(frozen) in (0, DIGEST_BYTES), "a digest of what is frozen, or none", frozen)
     _need(len(initial) == DIGEST_BYTES, "a digest of the first state", initial)
-    signature = ModelSignature(tuple(_tensor(*row) for row in value["tensors"]), frozen)
+    signature = ModelSignature(_tensors(value["tensors"]), frozen)
     update = _update(value["update"])
     return Genesis(value["algorithm"], key, signature, update, initial, value["settings"])
+
+
+def _tensors(rows: Any) -> tuple[TensorSpec, ...]:
+    _need(len(rows) <= MAX_TENSOR + 1, f"at most {MAX_TENSOR + 1} tensors", len(rows))
+    tensors = tuple(_tensor(*row) for row in rows)
+    names = len({t.name for t in tensors})  # a signature looks for every double name through all
+    _need(names == len(tensors), "one tensor a name", f"{len(tensors)} with {names} names")
+    return tensors
 
 
 def _tensor(name: Any, shape: Any, dtype: Any, trainable: Any) -> TensorSpec:

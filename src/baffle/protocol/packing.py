@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from baffle.errors import DecodeError
 
 MAX_WIDTH = 64
+SPREAD = 2**12  # integers whose bits are spread out at once, 64 bytes each; a multiple of 8
 
 
 def packed_size(count: int, bits: int) -> int:
@@ -59,22 +60,31 @@ def unpack(data: bytes, count: int, bits: int) -> NDArray[np.int64]:
     if bits == 16:
         codes = np.frombuffer(data, dtype="<u2").astype(np.uint64)
     else:
-        planes = np.unpackbits(np.frombuffer(data, dtype=np.uint8), bitorder="little")
-        if planes[count * bits :].any():
-            raise DecodeError("expected padding bits of 0 behind the last integer, got a 1")
-        wide = np.zeros((count, 64), dtype=np.uint8)
-        wide[:, :bits] = planes[: count * bits].reshape(count, bits)
-        codes = (
-            np.packbits(wide, axis=1, bitorder="little")
-            .view("<u8")
-            .reshape(count)
-            .astype(np.uint64)
-        )
+        codes = _codes(np.frombuffer(data, dtype=np.uint8), count, bits)
+    values = codes.view(np.int64)
     if bits == 1:
-        return codes.astype(np.int64) * 2 - 1
+        values *= 2
+        values -= 1
+        return values
     limit = _limit(bits)
     if count and int(codes.max()) > 2 * limit:
         raise DecodeError(
             f"expected codes up to {2 * limit} for {bits} bits, got {int(codes.max())}"
         )
-    return (codes - np.uint64(limit)).astype(np.int64)
+    codes -= np.uint64(limit)
+    return values
+
+
+def _codes(data: NDArray[np.uint8], count: int, bits: int) -> NDArray[np.uint64]:
+    codes = np.empty(count, dtype=np.uint64)
+    for start in range(0, count, SPREAD):
+        some = min(SPREAD, count - start)
+        first = start * bits // 8
+        planes = np.unpackbits(data[first : first + packed_size(some, bits)], bitorder="little")
+        if planes[some * bits :].any():
+            raise DecodeError("expected padding bits of 0 behind the last integer, got a 1")
+        wide = np.zeros((some, 64), dtype=np.uint8)
+        wide[:, :bits] = planes[: some * bits].reshape(some, bits)
+        packed = np.packbits(wide, axis=1, bitorder="little")
+        codes[start : start + some] = packed.view("<u8").reshape(some)
+    return codes

@@ -9,8 +9,9 @@ from baffle.drivers.fleet.run import open_run
 from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.fleet.task import backing_of, server_task
 from baffle.drivers.local.roster import simulated_secret
-from baffle.fleet import FleetClient, FolderStore, Identity
+from baffle.fleet import FleetClient, FolderStore, Guard, Identity
 from baffle.monitor import Many
+from baffle.protocol.exchange.signed import Pin
 
 CLIENTS = 3
 CONFIG = {
@@ -49,6 +50,9 @@ class Loopback:
 
     def __init__(self, folder, numbers=range(CLIENTS), make=None):
         self.clients = {100 + n: client(folder / f"client-{n}", n, make) for n in numbers}
+        self.guards = {
+            node: Guard(client, node, Pin(), client.store) for node, client in self.clients.items()
+        }
         self.silent, self.waiting, self.log = set(), [], []
 
     def nodes(self):
@@ -61,7 +65,7 @@ class Loopback:
     def poll(self):
         waiting, self.waiting = self.waiting, []
         return [
-            Came(m.node, self.clients[m.node].handle(m.parts))
+            Came(m.node, self.guards[m.node].handle(m.parts))
             for m in waiting
             if m.node not in self.silent
         ]
@@ -70,7 +74,10 @@ class Loopback:
 def client(folder, number, make=None):
     identity = Identity(lambda genesis: simulated_secret(genesis.key, number), number)
     made = make or (lambda genesis: backing_of(genesis, number, None, None, {}, cross_entropy))
-    return FleetClient(identity, made, FolderStore(folder), lambda: 0.0)
+    store = FolderStore(folder)
+    found = FleetClient(identity, made, store, lambda: 0.0)
+    found.store = store
+    return found
 
 
 class Told:

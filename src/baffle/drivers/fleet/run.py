@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from baffle.backends.torch import evaluate, initial_weights, model_signature
 from baffle.cohort import cohort_size
 from baffle.config import FleetSettings, Settings, resolve, to_toml
 from baffle.drivers.build import genesis, policy
+from baffle.drivers.fleet.key import server_key
 from baffle.drivers.fleet.rows import Book
 from baffle.drivers.fleet.task import ServerTask
 from baffle.drivers.local.calibrate import calibrate
@@ -27,10 +29,11 @@ from baffle.ledger import Ledger, Row
 from baffle.ledger.database import DATABASE
 from baffle.ledger.replay import Replayed, replay
 from baffle.protocol import Closed, Genesis, Rules, Server
+from baffle.protocol.exchange.signed import public_bytes
 from baffle.protocol.participants import encode_participants
 from baffle.updates.state import EMA, WEIGHTS
 
-MEMBERS = "members.json"
+MEMBERS, SERVER_KEY = "members.json", "server.key"
 logger = logging.getLogger(__name__)
 MakeTask = Callable[[Settings], ServerTask]
 
@@ -47,6 +50,7 @@ class FleetRun:
         ledger: open for writing.
         coordinator: where the run stands.
         book: its figures.
+        key: that its asks are signed with.
     """
 
     settings: Settings
@@ -56,6 +60,7 @@ class FleetRun:
     ledger: Ledger
     coordinator: Coordinator
     book: Book
+    key: Ed25519PrivateKey
     _members: str = field(default="")
 
     @property
@@ -239,7 +244,9 @@ def _opened(
     dimension = requests.first.kind.dimension(spec.signature, at.state.numpy()[WEIGHTS])
     book = Book(MetricsLog(folder, at.state.round), dimension, settings.probe.batch)
     book.catch_up(ledger)
-    return FleetRun(settings, fleet, task, folder, ledger, coordinator, book)
+    key = server_key(Path(fleet.server_key) if fleet.server_key else folder / SERVER_KEY)
+    logger.info("this server's public key is %s", public_bytes(key).hex())
+    return FleetRun(settings, fleet, task, folder, ledger, coordinator, book, key)
 
 
 def _members(folder: Path, clients: int) -> Members:

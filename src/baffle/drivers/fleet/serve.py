@@ -16,6 +16,7 @@ from baffle.errors import LedgerFull
 from baffle.fleet import Outgoing
 from baffle.monitor import Monitor
 from baffle.protocol import Closed
+from baffle.protocol.exchange.signed import ENVELOPE_BYTES, sign_ask
 
 STATUS = "fleet.json"
 NODES_SECONDS, STATUS_SECONDS = 1.0, 2.0
@@ -93,10 +94,15 @@ class Serving:
         return coordinator.receive(reply.node, reply.data, self.clock())
 
     def _carry(self, messages: Iterable[Outgoing]) -> None:
-        messages = list(messages)
-        if messages:
+        signed = [self._signed(message) for message in messages]
+        if signed:
+            self.run.coordinator.tally.bytes_down += len(signed) * ENVELOPE_BYTES
             number = self.run.coordinator.server.state.round
-            self.transport.carry(messages, self.run.fleet.deadline, str(number))
+            self.transport.carry(signed, self.run.fleet.deadline, str(number))
+
+    def _signed(self, message: Outgoing) -> Outgoing:
+        ask, *chunks = message.parts
+        return Outgoing(message.node, (sign_ask(ask, message.node, self.run.key), *chunks))
 
     def _tell(self) -> None:
         joined = False

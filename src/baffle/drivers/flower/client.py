@@ -82,6 +82,7 @@ def options_of(
     return {
         "folder": str(_folder(context, fleet)),
         "claim": claim,
+        "node": int(context.node_id),
         "simulated": origin == "simulated" or (origin == "auto" and simulation),
         "node_config": node,
         **{name: reference_of(function) for name, function in functions.items()},

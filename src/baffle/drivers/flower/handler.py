@@ -10,15 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from baffle.errors import ConfigError
-from baffle.fleet import Backing, FleetClient, FolderStore, Identity, Store
+from baffle.fleet import Backing, FleetClient, FolderStore, Guard, Identity, Keys, Store
 from baffle.protocol import Genesis
+from baffle.protocol.exchange.signed import KEY_BYTES, Pin
 
 SECRET = "secret"
 SECRET_BYTES = 32
+SERVER_KEY = "server-key"
 Handler = Callable[[Sequence[bytes]], bytes]
+
+
+class KeyedStore(Store, Keys, Protocol):
+    """A client's store that keeps servers' keys as well."""
 
 
 def make_handler(options: Mapping[str, Any]) -> Handler:
@@ -32,10 +38,27 @@ def make_handler(options: Mapping[str, Any]) -> Handler:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = Path(options["folder"])
-    client = FleetClient(
-        identity_of(options, folder), maker_of(options), FolderStore(folder), time.perf_counter
-    )
-    return client.handle
+    store = FolderStore(folder)
+    client = FleetClient(identity_of(options, folder), maker_of(options), store, time.perf_counter)
+    return Guard(client, options["node"], pin_of(options), store).handle
+
+
+def pin_of(options: Mapping[str, Any]) -> Pin:
+    """Return whose asks a client answers.
+
+    Raises:
+        ConfigError: the node's server-key is no public key.
+    """
+    named = options["node_config"].get(SERVER_KEY)
+    if named is None:
+        return Pin()
+    try:
+        key = bytes.fromhex(str(named))
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"the node's {SERVER_KEY}: expected 64 hexadecimal digits, got {named!r}")
+    return Pin(key)
 
 
 def identity_of(options: Mapping[str, Any], folder: Path | None) -> Identity:
@@ -101,7 +124,7 @@ def maker_of(
 
         from baffle.drivers.fleet.task import backing_of
 
-        own = functions or {name: function_of(options[name]) for name in names}
+        own = {name: function_of((functions or options)[name]) for name in names}
         return backing_of(
             genesis,
             options["claim"],
@@ -114,14 +137,14 @@ def maker_of(
     return make
 
 
-def function_of(reference: str | None) -> Any:
-    """Return the function that "module:name" names, None for None.
+def function_of(reference: Any) -> Any:
+    """Return the function that "module:name" names; None and functions as they are.
 
     Raises:
         ConfigError: there is none.
     """
-    if reference is None:
-        return None
+    if not isinstance(reference, str):
+        return reference
     module, _, name = reference.partition(":")
     try:
         found: Any = import_module(module)
@@ -135,18 +158,22 @@ def function_of(reference: str | None) -> Any:
 def reference_of(function: Any) -> str | None:
     """Return "module:name" of a function that another process can import, None otherwise.
 
+    A text is taken for such a name already.
+
     Example:
         >>> reference_of(reference_of), reference_of(lambda: 0)
         ('baffle.drivers.flower.handler:reference_of', None)
     """
+    if isinstance(function, str):
+        return function
     module, name = getattr(function, "__module__", ""), getattr(function, "__qualname__", "<")
     importable = module and module != "__main__" and "<" not in name
     return f"{module}:{name}" if importable else None
 
 
 def in_process(
-    options: Mapping[str, Any], functions: Mapping[str, Any], store: Store
-) -> FleetClient:
+    options: Mapping[str, Any], functions: Mapping[str, Any], store: KeyedStore
+) -> Guard:
     """Return a client for one message, whose model and data outlive it in this process."""
     folder = None if options["simulated"] else Path(options["folder"])
     make = maker_of(options, functions)
@@ -159,7 +186,8 @@ def in_process(
             _BACKINGS[key] = make(genesis)
         return _BACKINGS[key]
 
-    return FleetClient(identity_of(options, folder), cached, store, time.perf_counter)
+    client = FleetClient(identity_of(options, folder), cached, store, time.perf_counter)
+    return Guard(client, options["node"], pin_of(options), store)
 
 
 MOST_BACKINGS = 64

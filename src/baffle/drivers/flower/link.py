@@ -7,13 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from baffle.errors import BaffleError
+from baffle.errors import LinkLost
 
 T = TypeVar("T")
-
-
-class LinkLost(BaffleError):
-    """The SuperLink could not be reached, or will not serve this run any more."""
 
 
 class Link:

@@ -53,6 +53,13 @@ class RecordStore:
         facts = {"data": kept.data, "microseconds": kept.microseconds}
         self._put({"genesis": replica.genesis.to_bytes()} | facts | state)
 
+    def key(self, run: bytes) -> bytes | None:
+        """Return none: a simulation's server and clients are one program."""
+        return None
+
+    def keep_key(self, run: bytes, key: bytes) -> None:
+        """Keep nothing."""
+
     def _put(self, fields: dict[str, Any]) -> None:
         from flwr.app import ConfigRecord
 

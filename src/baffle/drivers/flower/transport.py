@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from baffle.drivers.flower.link import Link, LinkLost
+from baffle.drivers.flower.link import Link
 from baffle.drivers.flower.records import MAX_TOTAL, NONCE_BYTES, from_record, to_record
-from baffle.errors import DecodeError
+from baffle.errors import DecodeError, LinkLost
 
 log = logging.getLogger(__name__)
 

@@ -16,12 +16,12 @@ from baffle.drivers.worker.locks import POLL_S
 from baffle.drivers.worker.orders import Orders, make_orders, seconds
 from baffle.drivers.worker.place import FAMILY, Place, make_place
 from baffle.drivers.worker.processes import END_S, identity
-from baffle.drivers.worker.replies import Ended, WorkerError, decode_error
+from baffle.drivers.worker.replies import Ended, decode_error
 from baffle.drivers.worker.state import State, read_state
 from baffle.drivers.worker.terms import ERROR_LIMIT, encode_terms
-from baffle.errors import ConfigError
+from baffle.errors import ConfigError, WorkerError
 
-__all__ = ["WorkerError", "call", "stop"]
+__all__ = ["call", "stop"]
 
 IDLE_S = 900.0
 START_S = 600.0

@@ -15,8 +15,9 @@ from baffle.drivers.worker.locks import POLL_S, FileLock, is_held
 from baffle.drivers.worker.orders import Orders
 from baffle.drivers.worker.place import Place
 from baffle.drivers.worker.processes import END_S, end
-from baffle.drivers.worker.replies import Ended, WorkerError, decode_error
+from baffle.drivers.worker.replies import Ended, decode_error
 from baffle.drivers.worker.state import State, read_state
+from baffle.errors import WorkerError
 
 KILL_S = 5.0  # for the kernel to take a killed process away
 _MAIN = Path(__file__).with_name("__main__.py")

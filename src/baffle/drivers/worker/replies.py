@@ -6,13 +6,9 @@ import json
 from typing import Any
 
 from baffle import errors
-from baffle.errors import BaffleError, LedgerTampered, Refused
+from baffle.errors import BaffleError, LedgerTampered, Refused, WorkerError
 
 MAX_MESSAGE = 4096  # characters
-
-
-class WorkerError(BaffleError):
-    """A worker could not be started, ended midway, did not answer, or met an unforeseen error."""
 
 
 class Ended(WorkerError):

@@ -1,4 +1,6 @@
-"""An ask: the plan, and before it whatever its receiver lacks to follow it. 136 bytes at least.
+"""An ask: the plan, and before it whatever its receiver lacks to follow it.
+
+In a steady state it takes 27 bytes and the plan.
 
 The first part of a message is the ask; a snapshot's chunks are further parts, in their order, so
 that a transport may carry and share them as it likes.
@@ -23,6 +25,7 @@ MAX_OUTCOME = 95 + 8 * MAX_COUNT
 MAX_ROWS = 2**24
 MAX_SNAPSHOT = 2**40
 MAX_CHUNKS = 2**16
+MAX_HELD = 2**32 - 2  # round of a state; 2^32 - 1 says in an answer that there is none
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def decode_ask(data: bytes) -> Ask:
 def _snapshot(reader: Reader) -> SnapshotHeader:
     round_, size = reader.number(4), reader.number(8)
     sha256, chunks = reader.take(DIGEST_BYTES), reader.number(4)
+    reader.need(round_ <= MAX_HELD, f"a state of a round up to {MAX_HELD}", round_)
     reader.need(1 <= chunks <= MAX_CHUNKS, f"1 to {MAX_CHUNKS} chunks", chunks)
     reader.need(chunks <= size <= MAX_SNAPSHOT, f"a snapshot of up to {MAX_SNAPSHOT} bytes", size)
     return SnapshotHeader(round_, size, sha256, chunks)

@@ -13,7 +13,8 @@ REASONS = (
     "nonfinite",  # none of its losses was a finite number
     "probe",  # its backend failed
     "failed",  # anything else
+    "forged",  # an ask that is not under its server's signature
 )
 CODES = {reason: code for code, reason in enumerate(REASONS)}
-# What a snapshot can set right: the server sends one at once.
-MENDED_BY_SNAPSHOT = frozenset({"behind", "digest", "decode", "nonfinite"})
+# What a snapshot, which comes with the genesis, can set right: the server sends one at once.
+MENDED_BY_SNAPSHOT = frozenset({"behind", "digest", "run", "decode", "nonfinite"})

@@ -1,0 +1,1 @@
+"""The bare Flower app that ours is compared with."""
