@@ -8,7 +8,7 @@ FLEET := $(VENV)/.fleet
 CODE := $(wildcard src tests tools examples benchmarks experiments)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fleet check lint types layers snippets clean
+.PHONY: help install run test fleet fuzz check lint types layers snippets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ $(FLEET): $(STAMP)
 
 fleet: $(FLEET) ## a real federation on loopback: TLS, keys, three nodes, kills; same digest?
 	$(BIN)/python -m tools.fleet.demo $(ARGS)
+
+fuzz: install ## a million hostile inputs to each decoder; about ten minutes
+	$(BIN)/python -m tools.fuzz --inputs 1000000 --jobs 2 --out fuzz.jsonl --table
 
 check: lint types layers snippets ## everything below; make -k check goes on after a failure
 

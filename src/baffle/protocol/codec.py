@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.directions import DENSITY_STEPS, KINDS
+from baffle.directions.coordinates import MAX_STEP
 from baffle.errors import DecodeError
 from baffle.estimators import ESTIMATOR_BY_CODE
 from baffle.estimators.mean_baseline import MeanBaseline
@@ -76,6 +77,7 @@ def decode_plan(data: bytes) -> Plan:
     (run, round_, key, digest, directions, steps, kind, density, estimator, pairs, radius, step,
      bits, batch, weighting, cap, step_size, local_factor, n_scales) = fields  # fmt: skip
     _need("plan", directions >= 1 and steps >= 1, "K and H must be at least 1", (directions, steps))
+    _need("plan", steps <= MAX_STEP + 1, f"H must not pass {MAX_STEP + 1}", steps)
     _need(
         "plan",
         directions * steps <= MAX_COUNT,

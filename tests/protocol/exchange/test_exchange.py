@@ -91,7 +91,7 @@ def size(number):
     [
         (0x20, b"", "flags within"),
         (1, size(MAX_GENESIS + 1), "a genesis of at most"),
-        (1, size(MAX_GENESIS), "expected 16777216 more bytes, got 0"),
+        (1, size(MAX_GENESIS), f"expected {MAX_GENESIS} more bytes, got 0"),
         (2, bytes(48), "1 to 65536 chunks"),
         (2, bytes(44) + size(2**16 + 1), "1 to 65536 chunks"),
         (2, bytes(44) + size(1), "a snapshot of up to"),

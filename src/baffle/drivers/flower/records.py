@@ -11,7 +11,7 @@ A part that is longer than a record may be goes on in the next ones, which say s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from baffle.errors import DecodeError
 
@@ -61,7 +61,7 @@ def to_record(parts: Sequence[bytes], *, nonce: bytes = b"") -> RecordDict:
         raise ValueError(f"a message has 1 to {MAX_PARTS} records, not {len(pieces)}")
     records = RecordDict()
     for index, (piece, continued) in enumerate(pieces):
-        fields: dict[str, bytes | int] = {BYTES: piece}
+        fields: dict[str, Any] = {BYTES: piece}
         fields |= {CONTINUED: 1} if continued else {}
         fields |= {NONCE: nonce} if nonce and index == 0 else {}
         records[str(index)] = ConfigRecord(fields)

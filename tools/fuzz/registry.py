@@ -1,0 +1,23 @@
+"""The decoders by name. A place in the table is part of a block's key: append only."""
+
+from __future__ import annotations
+
+from tools.fuzz.binary import Outcomes, Participants, Plans, Reports
+from tools.fuzz.exchange import Answers, Asks
+from tools.fuzz.jsons import Geneses, Rosters
+from tools.fuzz.rows import Rows
+from tools.fuzz.signed import Signed
+from tools.fuzz.snapshots import Snapshots
+from tools.fuzz.tail import Tails
+from tools.fuzz.target import Target
+
+ALL: tuple[type[Target], ...] = (
+    Plans, Reports, Outcomes, Participants, Asks, Answers, Geneses, Rosters, Snapshots, Tails, Rows,
+    Signed,
+)  # fmt: skip
+TARGETS = {target.name: target for target in ALL}
+
+
+def code(name: str) -> int:
+    """Return a decoder's place in the table."""
+    return list(TARGETS).index(name)
