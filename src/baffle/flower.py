@@ -95,6 +95,7 @@ def _serve(
     from baffle.drivers.local.task import OWN_TASK
     from baffle.report import summarise
 
+    _log_through_flower()
     own = OWN_TASK if make_model is not None else {}
     served = serve_grid(
         grid,
@@ -119,6 +120,17 @@ def _say(row: Mapping[str, Any]) -> None:
         f"round {row['round']}  loss {row['loss']:.4f}{tested}  reports {row['reports']} of "
         f"{row['asked']}  {seconds:.2f} s  digest {row['digest'][:16]}"
     )
+
+
+def _log_through_flower() -> None:
+    """Let our log lines go where Flower's go, so that `flwr log` shows them."""
+    import logging
+
+    from flwr.common.logger import FLOWER_LOGGER
+
+    ours = logging.getLogger("baffle")
+    ours.handlers, ours.propagate = FLOWER_LOGGER.handlers, False
+    ours.setLevel(logging.INFO)
 
 
 def _log(text: str) -> None:

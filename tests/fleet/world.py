@@ -135,5 +135,5 @@ class Home:
                 closed.outcome_bytes,
                 encode_participants(closed.participants),
                 closed.digest,
-            )  # fmt: skip
+            )
         )

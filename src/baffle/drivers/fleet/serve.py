@@ -98,7 +98,12 @@ class Serving:
         if signed:
             self.run.coordinator.tally.bytes_down += len(signed) * ENVELOPE_BYTES
             number = self.run.coordinator.server.state.round
-            self.transport.carry(signed, self.run.fleet.deadline, str(number))
+            self.transport.carry(signed, self._valid(), str(number))
+
+    def _valid(self) -> float:
+        """Return for how many seconds a message makes sense: no longer than the open round."""
+        open_, whole = self.run.coordinator.round, self.run.fleet.deadline
+        return max(1.0, min(whole, open_.ends - self.clock())) if open_ else whole
 
     def _signed(self, message: Outgoing) -> Outgoing:
         ask, *chunks = message.parts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.flower.config import settings_of
 from baffle.drivers.flower.transport import Ask, GridTransport, Reply
 from baffle.drivers.local.metrics import Row
+from baffle.errors import LedgerLocked
 from baffle.fleet import Outgoing
 from baffle.monitor import Many, monitors_of
 
 logger = logging.getLogger(__name__)
+LOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def serve_grid(
             "know; for trials only"
         )
     transport = FlowerTransport(GridTransport(grid, patience=fleet.patience))
-    run = open_run(settings, fleet, make_task, folder)
+    run = _patiently(lambda: open_run(settings, fleet, make_task, folder), fleet.patience)
     try:
         with _monitors(fleet, folder) as monitor:
             monitor.begin(about(run))
@@ -87,6 +90,23 @@ def serve_grid(
     finally:
         run.close()
     return Served(run, done)
+
+
+def _patiently(opens: Callable[[], FleetRun], patience: float) -> FleetRun:
+    """Return what is opened, once whoever holds the folder lets go of it.
+
+    Flower may start a run anew while the process of the one before is still ending.
+    """
+    waited = 0.0
+    while True:
+        try:
+            return opens()
+        except LedgerLocked as problem:
+            if waited >= patience:
+                raise
+            logger.warning("waiting for the run folder: %s", problem)
+        time.sleep(LOCK_SECONDS)
+        waited += LOCK_SECONDS
 
 
 def run_folder(settings: Settings, fleet: FleetSettings) -> Path:

@@ -1,0 +1,14 @@
+"""A fleet in which everything goes wrong, by a seed: no sockets, no clock, no threads.
+
+scenario.py   what a seed chooses: sizes, pace, and how likely each fault is
+agenda.py     virtual time
+network.py    loses, doubles, delays, truncates, flips bits; carries both ways
+node.py       a client's process on its disk, which dies and forgets
+home.py       the server's process on its disk, which dies between any two steps
+forger.py     messages that nobody honest sent
+truth.py      what the honest clients computed, and what the ledger must therefore hold
+simulation.py the events of one run, and its calm end
+table.py      what happened, over many seeds
+
+.venv/bin/python -m tests.fleet.chaos --seeds 1000 --jobs 2 --out chaos.jsonl
+"""
