@@ -6,8 +6,9 @@ a round ends, what is refused and counted. Drivers carry the bytes and tell the 
 
 from __future__ import annotations
 
+from baffle.fleet.asking import Outgoing
 from baffle.fleet.client import Backing, FleetClient, Identity
-from baffle.fleet.coordinator import Coordinator, Outgoing
+from baffle.fleet.coordinator import Coordinator
 from baffle.fleet.downlink import Costs, Downlink
 from baffle.fleet.guard import Guard, Keys
 from baffle.fleet.members import Member, Members

@@ -14,12 +14,12 @@ time it is, the driver says.
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-
 from baffle.cohort import draw_cohort
 from baffle.errors import DecodeError, ProtocolError, Refused
-from baffle.fleet.downlink import UP_TO_DATE, CatchUp, Costs, Downlink
+from baffle.fleet.asking import Asking, Outgoing
+from baffle.fleet.downlink import Downlink
+from baffle.fleet.farewell import Farewell
+from baffle.fleet.greetings import Greetings
 from baffle.fleet.members import Member, Members
 from baffle.fleet.pace import Pace
 from baffle.fleet.round import OpenRound
@@ -28,25 +28,14 @@ from baffle.protocol import Closed, Genesis, Server
 from baffle.protocol.codec import RUN_PREFIX, decode_report
 from baffle.protocol.exchange import (
     Answer,
-    Ask,
-    Evaluation,
     Holding,
     Holds,
     Reported,
     Trouble,
     decode_answer,
-    encode_ask,
 )
 from baffle.protocol.exchange.trouble import MENDED_BY_SNAPSHOT
 from baffle.protocol.server import Stage
-
-
-@dataclass(frozen=True)
-class Outgoing:
-    """A message to a node: the ask, and behind it a snapshot's chunks."""
-
-    node: int
-    parts: tuple[bytes, ...]
 
 
 class Coordinator:
@@ -73,15 +62,12 @@ class Coordinator:
         self.genesis, self.server, self.members = genesis, server, members
         self.downlink, self.pace, self.cohort = downlink, pace, cohort
         self.tally = Tally()
-        self.rebuild_seconds = 0.0
+        self.asking = Asking(genesis, server, downlink, pace.bytes_per_second, self.tally)
         self.online: frozenset[int] = frozenset()
         self.round: OpenRound | None = None
         self._began: float | None = None
-        self._greeted: dict[int, float] = {}
-        self._greeted_twice: set[int] = set()
-        self._genesis = genesis.to_bytes()
-        self._leaving: set[int] | None = None
-        self._mended: set[int] = set()
+        self._greetings = Greetings(pace.greet_again)
+        self._farewell: Farewell | None = None
 
     # --- who is there
 
@@ -93,46 +79,15 @@ class Coordinator:
             self._gone(node)
         back = [m for m in map(self.members.of, sorted(came)) if m is not None]
         again = [ask for member in back for ask in self._ask_again(member)]
-        strangers = [node for node in sorted(online) if self._unknown(node, now)]
-        return [*again, *(self._greeting(node, now) for node in strangers)]
-
-    def _ask_again(self, member: Member) -> list[Outgoing]:
-        """Ask a client that came back, perhaps as another node, if its report is still wanted."""
-        open_ = self.round
-        if open_ is None or member.number not in open_.asked.keys() - open_.reported:
-            return []
-        open_.lost.pop(member.number, None)
-        open_.asked[member.number] = self._node(member)
-        return [self._ask(member)]
-
-    def remind(self, now: float) -> list[Outgoing]:
-        """Ask those once more who have not answered for a while."""
-        open_ = self.round
-        if open_ is None or not self.pace.remind or now - open_.opened < self.pace.remind:
-            return []
-        silent = open_.awaited() - open_.reminded
-        there = [member for member in self.present if member.number in silent]
-        open_.reminded.update(member.number for member in there)
-        return [self._ask(member) for member in there]
-
-    def _unknown(self, node: int, now: float) -> bool:
-        if self.members.of(node) is not None:
-            return False
-        greeted = self._greeted.get(node)
-        return greeted is None or now - greeted >= self.pace.greet_again
-
-    def _greeting(self, node: int, now: float) -> Outgoing:
-        self._greeted[node] = now
-        return self._outgoing(node, Ask(self.genesis.run, 0, genesis=self._genesis), UP_TO_DATE)
+        strangers = [node for node in sorted(online) if self.members.of(node) is None]
+        return [*again, *map(self.asking.greeting, self._greetings.due(strangers, now))]
 
     def _gone(self, node: int) -> None:
-        self._greeted.pop(node, None)
-        self._greeted_twice.discard(node)
+        self._greetings.forget(node)
         member = self.members.of(node)
-        if member is None:
-            return
-        self.tally.tell("left", client=member.number, node=node)
-        self._silent(member, node)
+        if member is not None:
+            self.tally.tell("left", client=member.number, node=node)
+            self._silent(member, node)
 
     def _silent(self, member: Member, node: int) -> None:
         """Take note that a node will not report for a client any more."""
@@ -162,49 +117,35 @@ class Coordinator:
         drawn = draw_cohort(self.genesis.key, number, len(present), size)
         cohort = [present[i] for i in drawn.tolist()]
         self._plan = self.server.open_round(frozenset(m.number for m in cohort))
-        asked = {m.number: self._node(m) for m in cohort}
+        asked = {m.number: m.node for m in cohort if m.node is not None}
         wanted = min(self.cohort, len(cohort))
         self.round = OpenRound(number, now, now + self.pace.deadline, wanted, asked)
         return [self._ask(member) for member in cohort]
 
     def _ask(self, member: Member, anew: bool = False) -> Outgoing:
-        """Return a round's ask, with what its receiver lacks before it.
-
-        Args:
-            member: the client.
-            anew: give it the whole state, whatever it is known to hold.
-        """
+        """Return the open round's ask; `anew` gives the whole state with it."""
         assert self.round is not None
-        ask = Ask(
-            self.genesis.run,
-            member.number,
-            plan=self._plan,
-            evaluate=self.pace.evaluates(self.round.number),
-        )
-        return self._send(member, ask, anew)
+        return self.asking.plan(member, self._plan, self.pace.evaluates(self.round.number), anew)
 
-    def _send(self, member: Member, ask: Ask, anew: bool) -> Outgoing:
-        state, digest = self.server.state, self.server.digest
-        if anew:
-            lacking = self.downlink.whole(state, digest)
-        else:
-            costs = Costs(self.pace.bytes_per_second, self.rebuild_seconds)
-            lacking = self.downlink.catch_up(member, state, digest, costs)
-        if lacking.snapshot is not None:
-            self.tally.tell("snapshot", client=member.number, bytes=lacking.size)
-            ask = dataclasses.replace(ask, genesis=self._genesis)
-        return self._outgoing(self._node(member), ask, lacking)
+    def _ask_again(self, member: Member) -> list[Outgoing]:
+        """Ask a client that came back, perhaps as another node, if its report is still wanted."""
+        open_ = self.round
+        if open_ is None or member.number not in open_.asked.keys() - open_.reported:
+            return []
+        assert member.node is not None
+        open_.lost.pop(member.number, None)
+        open_.asked[member.number] = member.node
+        return [self._ask(member)]
 
-    def _outgoing(self, node: int, ask: Ask, lacking: CatchUp) -> Outgoing:
-        ask = dataclasses.replace(ask, snapshot=lacking.snapshot, tail=lacking.tail)
-        parts = (encode_ask(ask), *lacking.chunks)
-        self.tally.bytes_down += sum(map(len, parts))
-        self.tally.catch_up += lacking.size
-        return Outgoing(node, parts)
-
-    def _node(self, member: Member) -> int:
-        assert member.node is not None  # only those who are there are asked
-        return member.node
+    def remind(self, now: float) -> list[Outgoing]:
+        """Ask those once more who have not answered for a while."""
+        open_ = self.round
+        if open_ is None or not self.pace.remind or now - open_.opened < self.pace.remind:
+            return []
+        silent = open_.awaited() - open_.reminded
+        there = [member for member in self.present if member.number in silent]
+        open_.reminded.update(member.number for member in there)
+        return [self._ask(member) for member in there]
 
     def over(self, now: float) -> str | None:
         """Return why the open round is over, or None."""
@@ -215,11 +156,10 @@ class Coordinator:
         assert self.round is not None
         reason = self.round.over(now) or "stopped"
         closed = self.server.close_round()
-        missing = len(self.round.asked) - len(self.round.reported)
         if closed.outcome.abandoned:
             why = self.round.why(self.server.min_reports, reason)
             self.tally.tell("abandoned", round=self.round.number, text=why)
-        if missing and reason == "deadline":
+        if reason == "deadline":
             self.tally.faults["missing"] += len(self.round.awaited())
         return closed
 
@@ -236,12 +176,7 @@ class Coordinator:
         """Take an answer, whatever it is; returns what to send because of it."""
         self.tally.bytes_up += len(data)
         try:
-            answer = decode_answer(data, self.genesis.run)
-            if isinstance(answer, Holds):
-                return self._greet(node, answer)
-            if isinstance(answer, Trouble) and self.members.of(node) is None:
-                return self._cannot_join(node, answer, now)
-            return self._from_member(self._member(node), answer)
+            return self._received(node, decode_answer(data, self.genesis.run), now)
         except Refused as no:
             self.tally.fault(no.reason, str(no), node=node)
             return self._who_is(node, now) if no.reason == "seal" else []
@@ -249,11 +184,35 @@ class Coordinator:
             self.tally.fault("decode", str(no), node=node)
         return []
 
+    def _received(self, node: int, answer: Answer, now: float) -> list[Outgoing]:
+        member = self.members.of(node)
+        match answer:
+            case Holds():
+                return self._greet(node, answer)
+            case Trouble() if member is None:
+                return self._cannot_join(node, answer, now)
+            case _ if member is None:
+                raise Refused("node", f"node {node} answered, and speaks for no client of this run")
+            case Trouble():
+                return self._trouble(member, answer)
+            case Reported():
+                return self._reported(member, answer)
+
+    def failed(self, node: int, problem: str) -> None:
+        """Take note that the transport says a node could not answer."""
+        self.tally.fault("transport", problem, node=node)
+        member = self.members.of(node)
+        if member is None:
+            self._greetings.again(node)
+        elif self.round and member.number in self.round.awaited():
+            self.round.lost[member.number] = "failed"
+
+    # --- who someone is
+
     def _who_is(self, node: int, now: float) -> list[Outgoing]:
         """Ask a node anew who it is: someone may have spoken in its name."""
-        greeted = self._greeted.get(node)
-        recently = greeted is not None and now - greeted < self.pace.greet_again
-        return [] if recently or node not in self.online else [self._greeting(node, now)]
+        here = [node] if node in self.online else []
+        return [self.asking.greeting(n) for n in self._greetings.due(here, now)]
 
     def _cannot_join(self, node: int, trouble: Trouble, now: float) -> list[Outgoing]:
         """Take note of what keeps a node from joining, and ask once more at once.
@@ -261,25 +220,8 @@ class Coordinator:
         A client tells of changed data once, and then goes on with them.
         """
         self.tally.fault(trouble.reason, f"node {node}: {trouble.text}", node=node)
-        if node in self._greeted_twice or node not in self.online:
-            return []
-        self._greeted_twice.add(node)
-        return [self._greeting(node, now)]
-
-    def failed(self, node: int, problem: str) -> None:
-        """Take note that the transport says a node could not answer."""
-        self.tally.fault("transport", problem, node=node)
-        member = self.members.of(node)
-        if member and self.round and member.number in self.round.awaited():
-            self.round.lost[member.number] = "failed"
-        if member is None:
-            self._greeted.pop(node, None)
-
-    def _member(self, node: int) -> Member:
-        member = self.members.of(node)
-        if member is None:
-            raise Refused("node", f"node {node} answered, which speaks for no client of this run")
-        return member
+        again = node in self.online and self._greetings.once_more(node, now)
+        return [self.asking.greeting(node)] if again else []
 
     def _greet(self, node: int, holds: Holds) -> list[Outgoing]:
         if node not in self.online:
@@ -295,14 +237,13 @@ class Coordinator:
             self.tally.fault("digest", text, node=node)
         if before is not member:
             self.tally.tell("joined", client=member.number, node=node, round=held and held.round)
-        if self._leaving is not None:
-            return self._see_off(member)
+        if self._farewell is not None:
+            return self._farewell.hears(member)
         return self._ask_again(member) if before is not member else []
 
-    def _from_member(self, member: Member, answer: Answer) -> list[Outgoing]:
-        if isinstance(answer, Trouble):
-            return self._trouble(member, answer)
-        assert isinstance(answer, Reported)
+    # --- what someone reports
+
+    def _reported(self, member: Member, answer: Reported) -> list[Outgoing]:
         if self.server.stage is not Stage.OPEN or self.round is None:
             raise Refused("round", f"client {member.number}: a report, and no round is open")
         try:
@@ -342,8 +283,8 @@ class Coordinator:
         text = f"client {member.number}: {trouble.text}"
         self.tally.fault(trouble.reason, text, node=member.node)
         member.holding = trouble.holding
-        if self._leaving is not None:
-            return self._mend_leaving(member)
+        if self._farewell is not None:
+            return self._farewell.mend(member) if member.node in self.online else []
         open_ = self.round
         if open_ is None or member.number not in open_.awaited():
             return []
@@ -362,36 +303,15 @@ class Coordinator:
 
     def farewell(self) -> list[Outgoing]:
         """Send everyone who is there the end of the run; `left_to_go` says who has not taken it."""
-        present = self.present
-        self._leaving, self._mended = {m.number for m in present}, set()
-        asks = (Ask(self.genesis.run, m.number) for m in present)
-        return [self._send(m, ask, False) for m, ask in zip(present, asks, strict=True)]
-
-    def _see_off(self, member: Member) -> list[Outgoing]:
-        """Let a client go that holds the final state, or give it to one that does not."""
-        assert self._leaving is not None
-        if member.holding == Holding(self.server.state.round, self.server.digest):
-            self._leaving.discard(member.number)
-            return []
-        self._leaving.add(member.number)
-        return self._mend_leaving(member, anew=False)
-
-    def _mend_leaving(self, member: Member, anew: bool = True) -> list[Outgoing]:
-        if member.number in self._mended or member.node not in self.online:
-            return []
-        self._mended.add(member.number)
-        return [self._send(member, Ask(self.genesis.run, member.number), anew)]
+        final = Holding(self.server.state.round, self.server.digest)
+        self._farewell = Farewell(self.asking, final)
+        return self._farewell.to(self.present)
 
     def left_to_go(self) -> int:
         """Return how many clients have not said yet that they hold the final state."""
-        there = {m.number for m in self.present}
-        return len((self._leaving or set()) & there)
+        return self._farewell.waiting(self.present) if self._farewell else 0
 
     def agreed(self) -> int:
         """Return how many clients are known to hold the server's state."""
         here = Holding(self.server.state.round, self.server.digest)
         return sum(m.holding == here for m in self.members.by_number.values())
-
-    def evaluations(self) -> list[Evaluation]:
-        """Return what clients found in the open round."""
-        return self.round.evaluations if self.round else []

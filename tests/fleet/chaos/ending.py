@@ -10,8 +10,8 @@ from tests.fleet.chaos.truth import require
 def bounded(world, c):
     """Nothing in the server grows with time."""
     require(len(c.tally.events) <= 50 * len(world.nodes), "events are not drained")
-    require(c._greeted.keys() <= c.online, "nodes that are gone are remembered")
-    require(c._greeted_twice <= c.online, "nodes that are gone are remembered")
+    require(c._greetings._at.keys() <= c.online, "nodes that are gone are remembered")
+    require(c._greetings._twice <= c.online, "nodes that are gone are remembered")
     require(len(c.downlink._rows) <= 64, "rounds pile up in memory")
     require(len(c.members.by_number) <= world.scenario.roster, "more clients than numbers")
     require(len(c.members._by_node) <= len(c.members.by_number), "more nodes than clients")

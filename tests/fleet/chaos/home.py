@@ -51,7 +51,7 @@ class Home:
         members = Members.from_json(self.roster, s.roster)
         downlink = Downlink(self.ledger, world.genesis.initial)
         self.coordinator = Coordinator(world.genesis, server, members, downlink, s.pace, s.cohort)
-        self.coordinator.rebuild_seconds = 0.001
+        self.coordinator.asking.rebuild_seconds = 0.001
         self._closed = None
 
     def die(self):

@@ -206,7 +206,7 @@ class Simulation:
         if (
             rested
             and c.round is None
-            and (c._leaving is None or (c.left_to_go() and self._every(20.0)))
+            and (c._farewell is None or (c.left_to_go() and self._every(20.0)))
         ):
             self._served(c.farewell)
 
@@ -218,7 +218,7 @@ class Simulation:
 
     def _at_rest(self):
         c = self.home.coordinator
-        over = self.calm and self.home.up and self.home.done and c._leaving is not None
+        over = self.calm and self.home.up and self.home.done and c._farewell is not None
         return over and not c.left_to_go() and not self.network.under_way
 
 

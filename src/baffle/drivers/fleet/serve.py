@@ -56,7 +56,7 @@ class Serving:
             BaffleError: the network was away for longer than that, or the run's folder is damaged.
         """
         coordinator = self.run.coordinator
-        coordinator.rebuild_seconds = timed_advance(self.run)
+        coordinator.asking.rebuild_seconds = timed_advance(self.run)
         while not self.run.done and not self.stop():
             self._look()
             now = self.clock()
