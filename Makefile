@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 FLEET := $(VENV)/.fleet
-CODE := $(wildcard src tests tools examples benchmarks experiments)
+CODE := $(wildcard src tests tools examples benchmarks experiments deploy)
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test fleet fuzz check lint types layers snippets clean

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +195,8 @@ def simulate(rows: list[Row]) -> str:
     )
 
 
-TABLES: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
+Tables = Mapping[str, tuple[str, Callable[[list[Row]], str]]]
+TABLES: Tables = {
     "throughput": ("throughput", throughput),
     "speed": ("throughput", speed),
     "training": ("throughput", training),
@@ -208,27 +209,28 @@ TABLES: dict[str, tuple[str, Callable[[list[Row]], str]]] = {
 }
 
 
-def filled(page: str) -> str:
-    """Return the page with each of its tables made anew."""
+def filled(page: str, tables: Tables | None = None) -> str:
+    """Return the page with each of its tables made anew; by default those of this file."""
+    known = TABLES if tables is None else tables
 
     def put(match: re.Match[str]) -> str:
-        file, make = TABLES[match[1]]
+        file, make = known[match[1]]
         rows = json.loads((FIGURES / f"{file}.json").read_text(encoding="utf-8"))["rows"]
         return f"<!-- {match[1]} -->\n\n{make(rows)}\n\n<!-- end -->"
 
     return re.sub(r"<!-- (\w+) -->\n.*?<!-- end -->", put, page, flags=re.DOTALL)
 
 
-def main(check: bool) -> int:
+def main(check: bool, pages: Sequence[Path] = PAGES, tables: Tables | None = None) -> int:
     """Write the pages, or say whether they are as the figures are."""
     wrong = 0
-    for page in PAGES:
+    for page in pages:
         before = page.read_text(encoding="utf-8")
-        after = filled(before)
+        after = filled(before, tables)
         if not check:
             page.write_text(after, encoding="utf-8")
         elif before != after:
-            print(f"{page.name} is not what benchmarks/*.json say: run tools/performance.py")
+            print(f"{page.name} is not what benchmarks/*.json say: run its tool without --check")
             wrong = 1
     return wrong
 

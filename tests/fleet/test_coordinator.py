@@ -193,3 +193,24 @@ def test_too_few_reports_abandon_the_round_and_say_why(fleet):
     (event,) = [e for e in fleet.coordinator.tally.drain() if e.name == "abandoned"]
     assert "at least 2 reports of 3 asked, got 1: 2 did not answer in time" in event.fields["text"]
     assert fleet.faults == {"missing": 2}
+
+
+def test_a_client_that_lost_its_disk_does_not_hold_up_rounds(fleet):
+    fleet.round()
+    fleet.peers[101] = client_of(1, MemoryStore(), secret=b"another")
+    fleet.deliver(fleet.coordinator.open(1.0), 1.0)
+    assert fleet.coordinator.over(1.0) == "all"  # at once, not at the deadline
+    assert fleet.end(1.0).participants == (0, 2)
+    assert (fleet.faults["seal"], fleet.faults["identity"]) == (1, 1)
+    fleet.deliver(fleet.coordinator.open(2.0), 2.0)
+    assert fleet.end(2.0).participants == (0, 2)  # and is not asked for reports any more
+    assert (fleet.faults["seal"], fleet.faults["identity"]) == (1, 1)
+
+
+def test_a_lie_in_a_clients_name_costs_it_nothing(fleet):
+    fleet.round()
+    messages = fleet.coordinator.open(1.0)
+    again = fleet.says(101, Holds(bytes(16), 1, None), 1.0)
+    assert [m.node for m in again] == [101]
+    fleet.deliver([*again, *messages], 1.0)
+    assert fleet.end(1.0).participants == (0, 1, 2)

@@ -83,8 +83,8 @@ def settings_of(clients=4, rounds=6, **sections):
     return resolve(base, sections)
 
 
-def client_of(number, store, version=0, make=None, clock=lambda: 0.0):
-    secret = hashlib.sha256(b"secret" + bytes([number])).digest()
+def client_of(number, store, version=0, make=None, clock=lambda: 0.0, secret=b"secret"):
+    secret = hashlib.sha256(secret + bytes([number])).digest()
     made = make or (lambda genesis: Backing(number, version))
     return FleetClient(Identity(lambda genesis: secret, number), made, store, clock)
 

@@ -179,7 +179,7 @@ class Coordinator:
             return self._received(node, decode_answer(data, self.genesis.run), now)
         except Refused as no:
             self.tally.fault(no.reason, str(no), node=node)
-            return self._who_is(node, now) if no.reason == "seal" else []
+            return self._who_is(node, no.reason, now)
         except DecodeError as no:
             self.tally.fault("decode", str(no), node=node)
         return []
@@ -209,10 +209,12 @@ class Coordinator:
 
     # --- who someone is
 
-    def _who_is(self, node: int, now: float) -> list[Outgoing]:
-        """Ask a node anew who it is: someone may have spoken in its name."""
-        here = [node] if node in self.online else []
-        return [self.asking.greeting(n) for n in self._greetings.due(here, now)]
+    def _who_is(self, node: int, reason: str, now: float) -> list[Outgoing]:
+        """Ask a node anew who it is, where someone may have spoken in its name."""
+        if reason not in ("seal", "identity") or node not in self.online:
+            return []
+        asked = self._greetings.once_more(node, now) or self._greetings.due([node], now)
+        return [self.asking.greeting(node)] if asked else []
 
     def _cannot_join(self, node: int, trouble: Trouble, now: float) -> list[Outgoing]:
         """Take note of what keeps a node from joining, and ask once more at once.
@@ -227,9 +229,11 @@ class Coordinator:
         if node not in self.online:
             raise Refused("node", f"node {node} says what it holds, and is not connected")
         before = self.members.of(node)
-        member = self.members.greet(node, holds, self.online)
-        if before is not None and before is not member:
-            self._silent(before, node)
+        try:
+            member = self.members.greet(node, holds, self.online)
+        finally:
+            if before is not None and before.node != node:  # it speaks for another, or for nobody
+                self._silent(before, node)
         held = member.holding
         if held and not self.downlink.knows(held):
             member.holding = None

@@ -98,17 +98,15 @@ class Downlink:
         held = member.holding
         if held == Holding(state.round, digest):
             return UP_TO_DATE
-        whole = self.whole(state, digest)
         if held is None or held.round >= state.round or held.round + 1 < self._ledger.first_round:
-            return whole
-        rounds = state.round - held.round
-        least = rounds * member.seconds  # a long absence is not read from disk for nothing
-        if least > costs.of_state(whole.size):
-            return whole
-        rows = self.rows(held.round, state.round)
-        rebuilt = CatchUp(None, (), rows)
-        dearer = costs.of_rounds(rebuilt.size, rounds, member.seconds) > costs.of_state(whole.size)
-        return whole if dearer else rebuilt
+            return self.whole(state, digest)
+        rounds, whole = state.round - held.round, costs.of_state(snapshot.size(state))
+        if rounds * member.seconds > whole:  # a long absence is not read from disk for nothing
+            return self.whole(state, digest)
+        rebuilt = CatchUp(None, (), self.rows(held.round, state.round))
+        if costs.of_rounds(rebuilt.size, rounds, member.seconds) > whole:
+            return self.whole(state, digest)
+        return rebuilt
 
     def whole(self, state: TrainState, digest: bytes) -> CatchUp:
         """Return a state as a snapshot in chunks."""

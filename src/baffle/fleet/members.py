@@ -72,21 +72,30 @@ class Members:
             Refused: "claim" for a number that does not exist, "identity" for one that belongs to
                 someone else, "full" if there is none left.
         """
-        member = self._by_tag.get(holds.tag) or self._new(node, holds)
+        try:
+            member = self._by_tag.get(holds.tag) or self._new(node, holds)
+        except Refused:
+            self._leave(node)  # whoever it spoke for before, it does not any more
+            raise
         if member.node not in (None, node) and member.node in online:
             raise Refused(
                 "identity",
                 f"node {node} speaks for client {member.number}, and so does node {member.node}, "
                 "which is connected: two nodes share one state folder",
             )
-        before = self._by_node.get(node)
-        if before is not None and before is not member:
-            before.node = None
+        if self._by_node.get(node) is not member:
+            self._leave(node)
         if member.node is not None:
             del self._by_node[member.node]
         member.node, self._by_node[node] = node, member
         member.holding, member.seconds = holds.holding, holds.microseconds * 1e-6
         return member
+
+    def _leave(self, node: int) -> None:
+        """Take note that a node speaks for nobody."""
+        before = self._by_node.pop(node, None)
+        if before is not None:
+            before.node = None
 
     def _new(self, node: int, holds: Holds) -> Member:
         number = self._free() if holds.claim is None else holds.claim

@@ -89,6 +89,13 @@ def encode(state: TrainState) -> bytes:
     return b"".join((_header_of(state, tensors), *map(_bytes, tensors.values())))
 
 
+def size(state: TrainState) -> int:
+    """Return the bytes that `encode` would make, without hashing or copying the state."""
+    shapes = {key: array.shape for key, array in _tensors(state).items()}
+    header = _header((str(state.round), str(state.updates), "0" * 64), shapes)
+    return len(header) + sum(4 * math.prod(shape) for shape in shapes.values())
+
+
 def decode(data: bytes, like: TrainState) -> tuple[TrainState, bytes]:
     """Return the state that a snapshot's bytes hold, and its digest: the one that they say.
 

@@ -16,6 +16,9 @@ from baffle.errors import ConfigError
 from baffle.monitor.base import Row
 
 
+WRONG = ("fault", "abandoned", "disk full")
+
+
 class JsonLog:
     """Writes `time`, `level`, `event`, `run` and `round`, then the event's own fields.
 
@@ -51,9 +54,9 @@ class JsonLog:
         self._log(logging.WARNING if odd else logging.INFO, "round", row)
 
     def event(self, name: str, **fields: Any) -> None:
-        """Log an event; as a warning if it tells of a failure."""
-        failed = name.endswith("failed")
-        self._log(logging.WARNING if failed else logging.INFO, name, fields)
+        """Log an event; as a warning if it tells of something that went wrong."""
+        wrong = name in WRONG or name.endswith("failed")
+        self._log(logging.WARNING if wrong else logging.INFO, name, fields)
 
     def end(self, summary: Mapping[str, Any]) -> None:
         """Log what the run came to."""

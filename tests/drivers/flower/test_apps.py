@@ -126,6 +126,9 @@ def test_the_templates_own_configuration_is_one_of_ours():
     settings, fleet = settings_of(flat)
     assert (settings.rounds, settings.federation.clients) == (30, 3)
     assert fleet.min_clients == 2
+    # Flower lets a run override only what the app names.
+    named = {key.removeprefix("fleet.").replace("-", "_") for key in flat if "fleet." in key}
+    assert named == set(type(fleet).model_fields)
 
 
 def test_a_client_with_its_own_secret_keeps_it(tmp_path, template):

@@ -94,5 +94,5 @@ class Book:
             row["loss"] = math.nan
         faults = {name: n for name, n in sorted(self._faults.items()) if n}
         return (
-            row | {"dimension": self._dimension, "faults": faults, "refused": faults} | self._totals
+            row | {"dimension": self._dimension, "faults": faults} | self._totals
         )

@@ -134,7 +134,9 @@ class Serving:
 
     def _close(self, reason: str) -> None:
         coordinator = self.run.coordinator
+        began = time.perf_counter()
         closed = coordinator.close(self.clock())
+        coordinator.asking.rebuild_seconds = time.perf_counter() - began
         self._store(closed)
         done = coordinator.commit()
         seconds = self.clock() - self._opened

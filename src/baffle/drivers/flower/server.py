@@ -148,5 +148,5 @@ def _monitors(fleet: FleetSettings, folder: Path) -> Many:
     if fleet.prometheus:
         asked["prometheus"] = {"port": fleet.prometheus, "host": fleet.prometheus_host}
     if fleet.log_json:
-        asked["logs"] = {"file": fleet.log_json}
+        asked["logs"] = {"file": Path(fleet.log_json)}
     return monitors_of(asked)
