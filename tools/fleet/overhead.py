@@ -21,6 +21,7 @@ from typing import Any
 from tools.fleet.demo import APP, app_config, node_configs, rows_of
 from tools.fleet.deployment import Deployment
 from tools.fleet.echo import measure
+from tools.fleet.figures.writing import figures
 from tools.fleet.flower import FlowerFailed
 
 LIMIT_SECONDS = 900.0
@@ -62,14 +63,14 @@ def compare(folder: Path, rounds: int, turns: int) -> dict[str, Any]:
             print(
                 f"turn {turn + 1}: ours {mine[1 - rounds :]}, bare {bare[1 - rounds :]}", flush=True
             )
-    figures = {"ours": statistics.median(mine), "bare": statistics.median(bare)}
+    ours_median, bare_median = statistics.median(mine), statistics.median(bare)
     return {
-        **figures,
-        "ratio": figures["ours"] / figures["bare"],
+        "ours": ours_median,
+        "bare": bare_median,
+        "ratio": ours_median / bare_median,
         "bytes_down": down,
         "bytes_up": up,
         "nodes": len(fleet.node_configs),
-        "machine": found["machine"],
         "ours_seconds": mine,
         "bare_seconds": bare,
     }
@@ -83,10 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path)
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="baffle-overhead-") as scratch:
-        figures = compare(Path(scratch), asked.rounds, asked.turns)
-    print(json.dumps({k: v for k, v in figures.items() if "_seconds" not in k}, indent=1))
+        measured = compare(Path(scratch), asked.rounds, asked.turns)
+    print(json.dumps({k: v for k, v in measured.items() if "_seconds" not in k}, indent=1))
     if asked.output:
-        asked.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        with figures(asked.output) as rows:
+            rows.append(measured)
     return 0
 
 

@@ -15,7 +15,6 @@ from typing import Any, TextIO
 from baffle.errors import ConfigError
 from baffle.monitor.base import Row
 
-
 WRONG = ("fault", "abandoned", "disk full")
 
 

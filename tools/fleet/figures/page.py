@@ -125,6 +125,59 @@ def _sides(row: Row, least: Row) -> Iterable[list[str]]:
         ]
 
 
+def overhead(rows: list[Row]) -> str:
+    """Return our app beside one that echoes as many bytes."""
+    heads = ["nodes", "ours, s a round", "bare, s a round", "ours over bare"]
+    heads += ["bytes down", "bytes up"]
+    return table(
+        heads,
+        (
+            [
+                str(r["nodes"]),
+                f"{r['ours']:.2f}",
+                f"{r['bare']:.2f}",
+                f"{r['ratio']:.2f}",
+                str(r["bytes_down"]),
+                str(r["bytes_up"]),
+            ]
+            for r in rows
+        ),
+    )
+
+
+def kills(rows: list[Row]) -> str:
+    """Return deployments whose parts were killed."""
+    heads = ["rounds", "killed, in this order", "reports refused or missing", "minutes", "digest"]
+    return table(heads, map(_killed, rows))
+
+
+def _killed(row: Row) -> list[str]:
+    names = [f"SuperNode {k}" if k.isdigit() else str(k) for k in row["kills"]]
+    faults = ", ".join(f"{reason} {n}" for reason, n in row["faults"].items()) or "none"
+    same = "the same in every round" if row["same"] else "DIFFERENT"
+    return [str(row["rounds"]), ", ".join(names), faults, f"{row['seconds'] / 60:.1f}", same]
+
+
+def chaos(rows: list[Row]) -> str:
+    """Return what happened to simulated fleets."""
+    (row,) = rows
+    lines = [
+        ["runs", f"{row['seeds']:,}"],
+        ["rounds", f"{row['rounds']:,}"],
+        ["clients a run", str(row["clients"])],
+        *([name, f"{n:,}"] for name, n in row["happened"].items()),
+        ["**runs that broke a rule**", f"**{row['failed']:,}**"],
+    ]
+    return table(["what", "how often"], lines)
+
+
+def fuzz(rows: list[Row]) -> str:
+    """Return what the decoders made of generated inputs."""
+    heads = ["decoder", "inputs", "accepted", "refused", "failed", "inputs/s", "worst ms"]
+    heads += ["worst bytes", "bound"]
+    return table(heads, ([str(r[name]) for name in heads] for r in rows))
+
+
 def _of(rows: list[Row], driver: str) -> list[Row]:
     return [row for row in rows if row["driver"] == driver]
 
@@ -141,6 +194,10 @@ TABLES: performance.Tables = {
     "late_join": ("fleet_late_join", late_join),
     "scale_local": ("fleet_scale", scale_local),
     "scale_flower": ("fleet_scale", scale_flower),
+    "overhead": ("fleet_overhead", overhead),
+    "kills": ("fleet_kills", kills),
+    "chaos": ("fleet_chaos", chaos),
+    "fuzz": ("fleet_fuzz", fuzz),
 }
 
 

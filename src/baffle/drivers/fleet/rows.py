@@ -93,6 +93,4 @@ class Book:
         if not outcome.reports:
             row["loss"] = math.nan
         faults = {name: n for name, n in sorted(self._faults.items()) if n}
-        return (
-            row | {"dimension": self._dimension, "faults": faults} | self._totals
-        )
+        return row | {"dimension": self._dimension, "faults": faults} | self._totals
