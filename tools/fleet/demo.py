@@ -212,7 +212,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, help="file for the figures, as JSON")
     asked = parser.parse_args(arguments)
     logging.getLogger("baffle").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped
+    # So that everything is stopped, also when a shell started this in the background.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     scratch = Path(tempfile.mkdtemp(prefix="baffle-fleet-"))
     try:
         return _demonstrate(asked, asked.keep or scratch)
