@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from baffle.drivers.fleet.run import FleetRun
+
 __all__ = ["client_app", "server_app"]
 
 
@@ -95,6 +97,10 @@ def _serve(
     from baffle.drivers.local.task import OWN_TASK
     from baffle.report import summarise
 
+    def done(run: FleetRun) -> None:
+        save_file(run.served(), run.folder / MODEL)
+        draw_if_possible(run.folder)
+
     _log_through_flower()
     own = OWN_TASK if make_model is not None else {}
     served = serve_grid(
@@ -103,11 +109,9 @@ def _serve(
         (config or {}, own),
         lambda settings: server_task(settings, make_model, test, loss or cross_entropy),
         _say,
+        done,
     )
     folder = served.run.folder
-    save_file(served.run.served(), folder / MODEL)
-    if served.run.book.log.rows:
-        draw_if_possible(folder)
     _log(f"run folder {folder}\n{summarise(folder).as_json()}")
 
 

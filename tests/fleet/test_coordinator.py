@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from baffle.fleet import Pace
+from baffle.fleet.round import mean_evaluation
 from baffle.protocol.exchange import (
+    Evaluation,
     Holding,
     Holds,
     Trouble,
@@ -111,9 +113,11 @@ def test_who_comes_back_is_asked_again_also_as_another_node(fleet):
     coordinator = fleet.coordinator
     coordinator.open(0.0)
     coordinator.see(frozenset({100, 101}), 1.0)
+    assert coordinator.round.lost == {}  # a list may blink
+    coordinator.see(frozenset({100, 101}), 21.0)
     assert coordinator.round.lost == {2: "went away"}
     fleet.peers[500] = fleet.peers.pop(102)
-    fleet.deliver(coordinator.see(frozenset({100, 101, 500}), 2.0))
+    fleet.deliver(coordinator.see(frozenset({100, 101, 500}), 22.0))
     assert coordinator.round.reported == {2}
     assert coordinator.round.lost == {}
 
@@ -214,3 +218,63 @@ def test_a_lie_in_a_clients_name_costs_it_nothing(fleet):
     assert [m.node for m in again] == [101]
     fleet.deliver([*again, *messages], 1.0)
     assert fleet.end(1.0).participants == (0, 1, 2)
+
+
+def test_an_outage_does_not_burn_the_rounds_of_a_run(fleet):
+    fleet.coordinator.server.min_reports = 2
+    fleet.coordinator.see(frozenset({100}), 0.0)
+    assert not fleet.coordinator.ready(1e6)  # one client cannot make a round of two reports
+    fleet.coordinator.see(frozenset(NODES), 0.0)
+    waits, now = [], 0.0
+    for _ in range(8):
+        assert fleet.coordinator.ready(now)
+        fleet.coordinator.open(now)
+        for node in NODES:
+            fleet.says(node, Trouble("probe", "no", None), now)
+        assert fleet.end(now).outcome.abandoned
+        began = now
+        while not fleet.coordinator.ready(now):
+            now += 0.5
+        waits.append(now - began)
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    fleet.round(now)
+    assert fleet.coordinator.ready(now)  # and all is forgotten after one that went well
+
+
+def test_a_list_that_blinks_loses_no_report(fleet):
+    asks = fleet.coordinator.open(0.0)
+    fleet.coordinator.see(frozenset(), 1.0)
+    assert fleet.coordinator.over(1.0) is None
+    fleet.deliver([*fleet.coordinator.see(frozenset(NODES), 3.0), *asks], 3.0)
+    assert fleet.end(3.0).participants == (0, 1, 2)
+
+
+def test_a_second_report_to_the_round_before_is_no_late_one(fleet):
+    asks = fleet.coordinator.open(0.0)
+    answers = [(m.node, fleet.peers[m.node].handle(m.parts)) for m in asks]
+    for node, data in answers[:2]:
+        fleet.coordinator.receive(node, data, 0.0)
+    fleet.end(60.0)
+    fleet.coordinator.open(60.0)
+    for node, data in answers:
+        fleet.coordinator.receive(node, data, 60.0)
+    assert fleet.coordinator.round.late == 1
+    assert (fleet.faults["twice"], fleet.faults["round"]) == (2, 1)
+
+
+def test_a_node_cannot_take_every_number(fleet):
+    fleet.coordinator.see(frozenset({*NODES, 666}), 0.0)
+    fleet.home.members.clients = 9
+    for number in (5, 6, 7):
+        fleet.says(666, Holds(bytes([number] * 16), number, None))
+    assert sorted(fleet.home.members.by_number) == [0, 1, 2, 5]
+    assert fleet.faults["identity"] == 2
+
+
+def test_one_client_cannot_drown_the_evaluations_of_the_others():
+    sane = Evaluation(100, 90, 2**16)
+    figures = mean_evaluation([sane] * 9 + [Evaluation(2**32 - 2, 0, 2**31 - 1)])
+    assert figures["client_examples"] == 900 + 1_000_000
+    assert mean_evaluation([sane] * 3) == {
+        "client_examples": 300, "client_loss": 1.0, "client_accuracy": 0.9,
+    }  # fmt: skip

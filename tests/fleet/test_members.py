@@ -73,11 +73,21 @@ def test_a_client_may_move_once_its_node_is_gone():
 
 
 def test_a_node_speaks_for_one_client_only():
-    members = Members(2)
+    members = Members(3, [(0, A, None), (1, B, None)])
     members.greet(10, holds(A), frozenset({10}))
     members.greet(10, holds(B), frozenset({10}))
     assert members.by_number[0].node is None
     assert [m.tag for m in members.present(frozenset({10}))] == [B]
+
+
+def test_a_node_is_given_one_number_also_after_a_restart():
+    members = Members(3)
+    members.greet(10, holds(A), frozenset({10}))
+    for roster in (members, Members.from_json(members.to_json(), 3)):
+        with pytest.raises(Refused, match="was given client 0 and asks for client 2") as no:
+            roster.greet(10, holds(B, claim=2), frozenset({10}))
+        assert no.value.reason == "identity"
+        assert sorted(roster.by_number) == [0]
 
 
 def test_a_roster_survives_as_text_without_nodes():

@@ -107,5 +107,23 @@ def test_only_the_newest_runs_are_kept(tmp_path):
     store, copies = FolderStore(tmp_path), [a_replica(key=k) for k in range(RUNS + 2)]
     for copy in copies:
         store.begin(copy.genesis)
-    assert len(list(tmp_path.iterdir())) == RUNS
+    assert len(list(tmp_path.glob("*/genesis.json"))) == RUNS
+    assert store.load(copies[0].genesis.run) is None
     assert store.load(copies[-1].genesis.run) is not None
+
+
+def test_a_servers_key_outlives_the_state_of_its_run(tmp_path):
+    store, copies = FolderStore(tmp_path), [a_replica(key=k) for k in range(RUNS + 2)]
+    for copy in copies:
+        store.begin(copy.genesis)
+        store.keep_key(copy.genesis.run, bytes(32))
+    assert store.load(copies[0].genesis.run) is None
+    assert store.key(copies[0].genesis.run) == bytes(32)
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_key_of_another_length_counts_as_none(tmp_path, size):
+    store, copy = FolderStore(tmp_path), a_replica(key=0)
+    store.begin(copy.genesis)
+    (tmp_path / copy.genesis.run.hex() / "server.key").write_bytes(bytes(size))
+    assert store.key(copy.genesis.run) is None

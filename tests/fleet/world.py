@@ -60,7 +60,7 @@ class MemoryStore:
     """A client's disk: what it keeps outlives the client."""
 
     def __init__(self):
-        self.kept = {}
+        self.kept, self.keys = {}, {}
 
     def begin(self, genesis):
         self.kept.pop(genesis.run, None)
@@ -71,6 +71,12 @@ class MemoryStore:
     def save(self, replica, kept):
         # The answer lives in the process only.
         self.kept[replica.genesis.run] = (replica, Kept(kept.data, kept.microseconds))
+
+    def key(self, run):
+        return self.keys.get(run)
+
+    def keep_key(self, run, key):
+        self.keys[run] = key
 
 
 def settings_of(clients=4, rounds=6, **sections):

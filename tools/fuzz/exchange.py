@@ -107,7 +107,7 @@ def answer(draws: Draws, large: bool) -> Answer:
     """Return a valid answer of any kind."""
     examples = max(1, draws.bits(32))
     right = None if draws.chance(3) else min(draws.below(examples), 2**32 - 2)
-    seen = Evaluation(examples, right, draws.bits(64) - 2**63)
+    seen = Evaluation(examples, right, draws.between(-(2**31 - 1), 2**31 - 1))
     evaluation = seen if draws.chance(2) else None
     held = None if draws.chance(3) else Holding(draws.bits(31), draws.bytes(32))
     match draws.below(3):

@@ -99,7 +99,11 @@ class Rosters(Bytes):
     def sample(self, draws: Draws, large: bool) -> tuple[Sample, Any]:
         """Return a roster and how many clients the run has."""
         clients = 2000 if large else draws.between(1, 12)
-        known = [(n, draws.bytes(16)) for n in range(clients) if not draws.chance(4)]
+        known = [
+            (n, draws.bytes(16), draws.below(2**64) if draws.chance(2) else None)
+            for n in range(clients)
+            if not draws.chance(4)
+        ]
         return Sample(Members(clients, known).to_json().encode(), header=0), clients
 
     def mutate(self, draws: Draws, sample: Sample, pool: Sequence[Sample]) -> bytes:

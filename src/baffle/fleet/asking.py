@@ -60,9 +60,9 @@ class Asking:
         ask = Ask(self._run, member.number, plan=plan, evaluate=evaluate)
         return self._behind(member, ask, anew)
 
-    def state(self, member: Member, anew: bool = False) -> Outgoing:
-        """Return what brings a client to where the run stands, and asks for nothing else."""
-        return self._behind(member, Ask(self._run, member.number), anew)
+    def state(self, member: Member, anew: bool = False, evaluate: bool = False) -> Outgoing:
+        """Return what brings a client to where the run stands, and asks for no report."""
+        return self._behind(member, Ask(self._run, member.number, evaluate=evaluate), anew)
 
     def _behind(self, member: Member, ask: Ask, anew: bool) -> Outgoing:
         """Return an ask behind what its receiver lacks."""

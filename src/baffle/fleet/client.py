@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,6 +41,8 @@ from baffle.protocol.exchange import (
 )
 from baffle.protocol.exchange.reader import u32
 from baffle.updates.state import Slot
+
+logger = logging.getLogger(__name__)
 
 
 class Backing(Protocol):
@@ -110,13 +113,18 @@ class FleetClient:
         Returns:
             an answer's bytes, whatever came and whatever went wrong.
         """
-        run = self._replica.genesis.run if self._replica else b""
+        run = self.run
         try:
             ask = decode_ask(parts[0] if parts else b"")
             run = ask.run
             return encode_answer(self._answer(ask, parts[1:]), run)
         except Exception as problem:  # a client that dies of one ask answers no other
             return encode_answer(Trouble(_reason(problem), _sentence(problem), self._holding), run)
+
+    @property
+    def run(self) -> bytes:
+        """The run that it holds, empty before it holds one."""
+        return self._replica.genesis.run if self._replica else b""
 
     @property
     def _holding(self) -> Holding | None:
@@ -214,8 +222,8 @@ class FleetClient:
             genesis.signature.require(backing.signature, "this client's model")
             if backing.examples < 1:
                 raise DataError("this client has no data: expected at least one example, got none")
-            self._backing = backing
             self._compare(backing)
+            self._backing = backing
         return self._backing
 
     def _compare(self, backing: Backing) -> None:
@@ -227,6 +235,7 @@ class FleetClient:
         if self._replica is not None:
             self._store.save(self._replica, self._kept)
         if before:
+            self._backing = backing  # told once
             raise DataError(
                 f"its data changed: {backing.examples} examples with the hash {now.hex()[:16]}…, "
                 f"before {before.hex()[:16]}…; from now on it answers with the new ones"
@@ -247,6 +256,8 @@ def _reason(problem: Exception) -> str:
 
 
 def _sentence(problem: Exception) -> str:
-    return (
-        str(problem) if isinstance(problem, BaffleError) else f"{type(problem).__name__}: {problem}"
-    )
+    if isinstance(problem, BaffleError):
+        return str(problem)
+    # What someone else's code says may hold an example: that stays here.
+    logger.error("an ask could not be answered", exc_info=problem)
+    return f"its code failed with {type(problem).__name__}; its own log says why"

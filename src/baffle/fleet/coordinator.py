@@ -22,7 +22,7 @@ from baffle.fleet.farewell import Farewell
 from baffle.fleet.greetings import Greetings
 from baffle.fleet.members import Member, Members
 from baffle.fleet.pace import Pace
-from baffle.fleet.round import OpenRound
+from baffle.fleet.round import OpenRound, mean_evaluation
 from baffle.fleet.tally import Tally
 from baffle.protocol import Closed, Genesis, Server
 from baffle.protocol.codec import RUN_PREFIX, decode_report
@@ -68,6 +68,10 @@ class Coordinator:
         self._began: float | None = None
         self._greetings = Greetings(pace.greet_again)
         self._farewell: Farewell | None = None
+        self._away: dict[int, float] = {}
+        self._abandoned = 0
+        self._rest_until = 0.0
+        self._before: OpenRound | None = None
 
     # --- who is there
 
@@ -76,18 +80,29 @@ class Coordinator:
         self._began = now if self._began is None else self._began
         gone, came, self.online = self.online - online, online - self.online, online
         for node in sorted(gone):
-            self._gone(node)
+            self._gone(node, now)
+        for node in came:
+            self._away.pop(node, None)
+        self._give_up(now)
         back = [m for m in map(self.members.of, sorted(came)) if m is not None]
         again = [ask for member in back for ask in self._ask_again(member)]
         strangers = [node for node in sorted(online) if self.members.of(node) is None]
         return [*again, *map(self.asking.greeting, self._greetings.due(strangers, now))]
 
-    def _gone(self, node: int) -> None:
+    def _gone(self, node: int, now: float) -> None:
         self._greetings.forget(node)
         member = self.members.of(node)
         if member is not None:
             self.tally.tell("left", client=member.number, node=node)
-            self._silent(member, node)
+            self._away[node] = now
+
+    def _give_up(self, now: float) -> None:
+        """Wait no longer for reports of nodes that have been gone for a while."""
+        for node in [n for n, since in self._away.items() if now - since >= self.pace.grace]:
+            del self._away[node]
+            member = self.members.of(node)
+            if member is not None:
+                self._silent(member, node)
 
     def _silent(self, member: Member, node: int) -> None:
         """Take note that a node will not report for a client any more."""
@@ -102,10 +117,12 @@ class Coordinator:
     def ready(self, now: float) -> bool:
         """Return whether a round may be opened."""
         there = len(self.present)
+        if now < self._rest_until or there < max(1, self.server.min_reports):
+            return False
         if there >= self.members.clients:
             return True
         waited = self._began is not None and now - self._began >= self.pace.gather
-        return waited and there >= max(1, self.pace.min_clients)
+        return waited and there >= self.pace.min_clients
 
     # --- a round
 
@@ -156,19 +173,22 @@ class Coordinator:
         assert self.round is not None
         reason = self.round.over(now) or "stopped"
         closed = self.server.close_round()
+        self._abandoned = self._abandoned + 1 if closed.outcome.abandoned else 0
+        self._rest_until = now + self.pace.pause(self._abandoned)
         if closed.outcome.abandoned:
             why = self.round.why(self.server.min_reports, reason)
             self.tally.tell("abandoned", round=self.round.number, text=why)
         if reason == "deadline":
-            self.tally.faults["missing"] += len(self.round.awaited())
+            self.round.missing = len(self.round.awaited())
+            self.tally.faults["missing"] += self.round.missing
         return closed
 
     def commit(self) -> OpenRound:
         """Take the closed round as stored, and return what there is to say of it."""
         assert self.round is not None
         self.server.commit()
-        done, self.round = self.round, None
-        return done
+        self._before, self.round = self.round, None
+        return self._before
 
     # --- what comes in
 
@@ -195,7 +215,7 @@ class Coordinator:
                 raise Refused("node", f"node {node} answered, and speaks for no client of this run")
             case Trouble():
                 return self._trouble(member, answer)
-            case Reported():
+            case Reported():  # the last kind that there is
                 return self._reported(member, answer)
 
     def failed(self, node: int, problem: str) -> None:
@@ -242,7 +262,7 @@ class Coordinator:
         if before is not member:
             self.tally.tell("joined", client=member.number, node=node, round=held and held.round)
         if self._farewell is not None:
-            return self._farewell.hears(member)
+            return self._farewell.hears(member, holds.evaluation)
         return self._ask_again(member) if before is not member else []
 
     # --- what someone reports
@@ -275,6 +295,11 @@ class Coordinator:
         if answer.seal == answer.sealed(member.tag, self._plan).seal:
             return
         plan, report = self.server.plan, decode_report(answer.report, self.server.plan)
+        before = self._before
+        if before and report.round == before.number and member.number in before.reported:
+            raise Refused(
+                "twice", f"client {member.number} reported in round {report.round} already"
+            )
         found = (report.run, report.round, report.client)
         if found == (plan.run[:RUN_PREFIX], plan.round, member.number):
             raise Refused(
@@ -308,12 +333,17 @@ class Coordinator:
     def farewell(self) -> list[Outgoing]:
         """Send everyone who is there the end of the run; `left_to_go` says who has not taken it."""
         final = Holding(self.server.state.round, self.server.digest)
-        self._farewell = Farewell(self.asking, final)
+        self._farewell = Farewell(self.asking, final, self.pace.evaluate_every > 0)
         return self._farewell.to(self.present)
 
     def left_to_go(self) -> int:
-        """Return how many clients have not said yet that they hold the final state."""
-        return self._farewell.waiting(self.present) if self._farewell else 0
+        """Return how many of those who are there have not said that they hold the final state."""
+        strangers = sum(self.members.of(node) is None for node in self.online)
+        return strangers + (self._farewell.waiting(self.present) if self._farewell else 0)
+
+    def final_evaluation(self) -> dict[str, float]:
+        """Return what the final state comes to on the clients' held-out examples."""
+        return mean_evaluation(self._farewell.evaluations) if self._farewell else {}
 
     def agreed(self) -> int:
         """Return how many clients are known to hold the server's state."""

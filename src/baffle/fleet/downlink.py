@@ -101,7 +101,9 @@ class Downlink:
         if held is None or held.round >= state.round or held.round + 1 < self._ledger.first_round:
             return self.whole(state, digest)
         rounds, whole = state.round - held.round, costs.of_state(snapshot.size(state))
-        if rounds * member.seconds > whole:  # a long absence is not read from disk for nothing
+        if (
+            rounds * (member.seconds or costs.seconds) > whole
+        ):  # a long absence is not read from disk for nothing
             return self.whole(state, digest)
         rebuilt = CatchUp(None, (), self.rows(held.round, state.round))
         if costs.of_rounds(rebuilt.size, rounds, member.seconds) > whole:

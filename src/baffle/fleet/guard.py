@@ -42,7 +42,7 @@ class Guard:
         Args:
             parts: the signed ask, and behind it a snapshot's chunks.
         """
-        run = b""
+        run = self._client.run
         try:
             ask, key = open_ask(parts[0] if parts else b"", self._node)
             run = decode_ask(ask).run

@@ -14,6 +14,7 @@ from typing import Any
 from baffle.errors import DecodeError, Refused
 from baffle.protocol.exchange import Holding, Holds
 from baffle.protocol.exchange.answer import TAG_BYTES
+from baffle.protocol.exchange.signed import MAX_NODE
 
 FORMAT = 1
 
@@ -28,6 +29,7 @@ class Member:
         node: the node that speaks for it; None until it is heard of in this session.
         holding: the newest state that it is known to hold.
         seconds: that a round takes it to rebuild; 0 if unknown.
+        first: the node that it was given its number with.
     """
 
     number: int
@@ -35,6 +37,7 @@ class Member:
     node: int | None = None
     holding: Holding | None = None
     seconds: float = 0.0
+    first: int | None = None
 
 
 class Members:
@@ -42,13 +45,14 @@ class Members:
 
     Args:
         clients: how many numbers there are.
-        known: (number, tag) from an earlier session.
+        known: (number, tag, first node) from an earlier session.
     """
 
-    def __init__(self, clients: int, known: Iterable[tuple[int, bytes]] = ()) -> None:
+    def __init__(self, clients: int, known: Iterable[tuple[int, bytes, int | None]] = ()) -> None:
         self.clients = clients
-        self.by_number = {number: Member(number, tag) for number, tag in known}
+        self.by_number = {n: Member(n, tag, first=first) for n, tag, first in known}
         self._by_tag = {m.tag: m for m in self.by_number.values()}
+        self._given = {m.first: n for n, m in self.by_number.items() if m.first is not None}
         self._by_node: dict[int, Member] = {}
 
     def of(self, node: int) -> Member | None:
@@ -109,7 +113,14 @@ class Members:
                 f"node {node} claims client {number}, which belongs to another: restore its state "
                 "folder, or take its row out of members.json",
             )
-        member = Member(number, holds.tag)
+        if node in self._given:
+            raise Refused(
+                "identity",
+                f"node {node} was given client {self._given[node]} and asks for client {number} "
+                "under another secret: one node has one number",
+            )
+        member = Member(number, holds.tag, first=node)
+        self._given[node] = number
         self.by_number[number] = self._by_tag[holds.tag] = member
         return member
 
@@ -121,8 +132,11 @@ class Members:
 
     def to_json(self) -> str:
         """Return the roster as text: numbers and tags, nothing that changes from round to round."""
-        rows = {str(n): m.tag.hex() for n, m in sorted(self.by_number.items())}
-        return json.dumps({"format": FORMAT, "clients": self.clients, "tags": rows}, indent=1)
+        members = sorted(self.by_number.items())
+        tags = {str(n): m.tag.hex() for n, m in members}
+        nodes = {str(n): m.first for n, m in members if m.first is not None}
+        found = {"format": FORMAT, "clients": self.clients, "tags": tags, "nodes": nodes}
+        return json.dumps(found, indent=1)
 
     @staticmethod
     def from_json(text: str, clients: int) -> Members:
@@ -135,12 +149,15 @@ class Members:
             found: Any = json.loads(text, object_pairs_hook=_table)
             if (found["format"], found["clients"]) != (FORMAT, clients):
                 raise ValueError(f"format {found['format']} and {found['clients']} clients")
-            rows = [(int(n), bytes.fromhex(t)) for n, t in found["tags"].items()]
-            if any(not 0 <= n < clients for n, _ in rows) or len({t for _, t in rows}) < len(rows):
+            nodes = found["nodes"]
+            rows = [(int(n), bytes.fromhex(t), nodes.get(n)) for n, t in found["tags"].items()]
+            if any(not 0 <= n < clients for n, _, _ in rows) or _twice(t for _, t, _ in rows):
                 raise ValueError("a number out of range or a tag twice")
-            members = Members(clients, rows)
-            if any(len(t) != TAG_BYTES for _, t in rows):
+            if any(len(t) != TAG_BYTES for _, t, _ in rows):
                 raise ValueError(f"a tag that has not {TAG_BYTES} bytes")
+            if any(type(v) is not int or not 0 <= v <= MAX_NODE for v in nodes.values()):
+                raise ValueError(f"a node that is no number up to {MAX_NODE}")
+            members = Members(clients, rows)
             if members.to_json() != json.dumps(found, indent=1):  # spacing apart, as it is written
                 raise ValueError("numbers, tags or keys in another form than they are written in")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
@@ -148,6 +165,11 @@ class Members:
                 f"members: expected format {FORMAT} and {clients} clients, got {problem!s:.200}"
             ) from None
         return members
+
+
+def _twice(values: Iterable[bytes]) -> bool:
+    found = list(values)
+    return len(set(found)) < len(found)
 
 
 def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Pace:
         evaluate_every: rounds between evaluations on the clients' held-out examples; 0: never.
         bytes_per_second: of a client's way down, for the choice between rounds and a snapshot.
         greet_again: seconds after which a node that did not answer is greeted anew.
+        grace: seconds for which a node may vanish from the network's list before it counts as gone.
         remind: seconds after which a client that did not answer is asked once more: a node that
             was killed may have taken the ask with it. 0: never.
     """
@@ -30,6 +31,7 @@ class Pace:
     evaluate_every: int = 0
     bytes_per_second: float = 1e6
     greet_again: float = 60.0
+    grace: float = 20.0
     remind: float = 20.0
 
     def asked(self, wanted: int, present: int) -> int:
@@ -40,6 +42,17 @@ class Pace:
             13
         """
         return min(present, math.ceil(round(wanted * (1 + self.over_selection), 9)))
+
+    def pause(self, abandoned: int) -> float:
+        """Return the seconds to wait after so many rounds in a row had too few reports.
+
+        They double up to the deadline: an outage is not to burn a run's rounds.
+
+        Example:
+            >>> [Pace(deadline=5.0).pause(n) for n in range(5)]
+            [0.0, 1.0, 2.0, 4.0, 5.0]
+        """
+        return 0.0 if abandoned == 0 else min(self.deadline, 2.0 ** min(abandoned - 1, 40))
 
     def evaluates(self, round: int) -> bool:
         """Return whether a round's asks want an evaluation."""

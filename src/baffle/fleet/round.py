@@ -6,6 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from baffle.protocol.exchange import Evaluation
+from baffle.protocol.messages import LOSS_EXPONENT
+
+MOST_EXAMPLES = 1_000_000
 
 
 @dataclass
@@ -22,7 +25,8 @@ class OpenRound:
         lost: clients that will not report: they said so, or their node went away.
         mended: clients that were sent a state within this round.
         reminded: clients that were asked twice.
-        late: reports that came for rounds before.
+        late: reports that came for rounds before, and were not summed there.
+        missing: clients that had not answered when its time was over.
         evaluations: what clients found on their held-out examples.
     """
 
@@ -36,6 +40,7 @@ class OpenRound:
     mended: set[int] = field(default_factory=set)
     reminded: set[int] = field(default_factory=set)
     late: int = 0
+    missing: int = 0
     evaluations: list[Evaluation] = field(default_factory=list)
 
     def awaited(self) -> set[int]:
@@ -63,16 +68,20 @@ class OpenRound:
 
 
 def mean_evaluation(found: list[Evaluation]) -> dict[str, float]:
-    """Return the clients' mean loss and accuracy, weighted by their examples; empty without any."""
-    examples = sum(e.examples for e in found)
-    if not examples:
+    """Return the clients' mean loss and accuracy, weighted by their examples; empty without any.
+
+    Nobody can check what a client says here. No client weighs more than a million examples.
+    """
+    weights = [min(e.examples, MOST_EXAMPLES) for e in found]
+    if not weights:
         return {}
+    losses = sum(e.loss * w for e, w in zip(found, weights, strict=True))
     figures = {
-        "client_examples": examples,
-        "client_loss": sum(e.loss * e.examples for e in found) * 2.0**-16 / examples,
+        "client_examples": sum(weights),
+        "client_loss": losses * 2.0**LOSS_EXPONENT / sum(weights),
     }
-    known = [e for e in found if e.right is not None]
+    known = [(e, w) for e, w in zip(found, weights, strict=True) if e.right is not None]
     if known:
-        right, of = sum(e.right or 0 for e in known), sum(e.examples for e in known)
-        figures["client_accuracy"] = right / of
+        right = sum((e.right or 0) / e.examples * w for e, w in known)
+        figures["client_accuracy"] = right / sum(w for _, w in known)
     return figures

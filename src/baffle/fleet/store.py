@@ -5,15 +5,14 @@
     <folder>/<run>/client.json          hash of its data, how long a round takes to rebuild
     <folder>/<run>/server.key           public key that the run's asks come under
 
-Nothing here has to survive a power cut: what is damaged or missing comes from the server again. So
-it is written aside and renamed, and checked when it is read.
+What is damaged or missing comes from the server again, so it is written aside and renamed, and
+checked when it is read. The key alone has to survive a power cut.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,10 @@ from typing import Any, Protocol
 
 from baffle.errors import BaffleError
 from baffle.fleet.replica import Replica
-from baffle.ledger import snapshot
+from baffle.ledger import durable, snapshot
 from baffle.protocol import Genesis
 from baffle.protocol.exchange import Answer
+from baffle.protocol.exchange.signed import KEY_BYTES
 
 GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
 SERVER_KEY = "server.key"
@@ -81,10 +81,12 @@ class FolderStore:
             self._forget()
 
     def _forget(self) -> None:
+        """Delete the states of all but the newest runs; the keys of their servers stay."""
         runs = [f for f in self._folder.iterdir() if (f / GENESIS).is_file()]
         runs.sort(key=lambda f: (f / GENESIS).stat().st_mtime, reverse=True)
         for old in runs[RUNS:]:
-            shutil.rmtree(old, ignore_errors=True)
+            for name in (GENESIS, STATE, FACTS):
+                (old / name).unlink(missing_ok=True)
 
     def load(self, run: bytes) -> tuple[Replica, Kept] | None:
         """Return what is kept of a run; what is damaged counts as missing."""
@@ -117,19 +119,21 @@ class FolderStore:
             if replica.state is not None:
                 self._write(folder / STATE, snapshot.encode(replica.state))
             self._write(folder / FACTS, json.dumps(facts).encode())
+            (folder / GENESIS).touch()  # the run at hand is the newest
 
     def key(self, run: bytes) -> bytes | None:
         """Return the public key that a run's asks come under, None if the run is new."""
         try:
-            return (self._of(run) / SERVER_KEY).read_bytes()
+            found = (self._of(run) / SERVER_KEY).read_bytes()
         except FileNotFoundError:
             return None
+        return found if len(found) == KEY_BYTES else None
 
     def keep_key(self, run: bytes, key: bytes) -> None:
         """Keep the key of a run that the client took up."""
         if self._of(run).is_dir():
             with _reported(self._of(run)):
-                self._write(self._of(run) / SERVER_KEY, key)
+                durable.write(self._of(run) / SERVER_KEY, key)
 
     def _of(self, run: bytes) -> Path:
         return self._folder / run.hex()

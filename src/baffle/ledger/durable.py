@@ -3,7 +3,42 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
+
+
+def write(path: Path, data: bytes) -> None:
+    """Put a small file in the place of another, durably: whole, or not at all."""
+    publish(_aside(path, data), path)
+
+
+def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a small file that is not there yet, durably: whole, or not at all.
+
+    Raises:
+        FileExistsError: it is there, perhaps since a moment.
+    """
+    unfinished = _aside(path, data, mode)
+    try:
+        os.link(unfinished, path)
+        sync_folder(path.parent)
+    finally:
+        unfinished.unlink()
+
+
+def _aside(path: Path, data: bytes, mode: int = 0o666) -> Path:
+    """Return a synced file beside a path; it is gone again if the disk would not take it."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(file, "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    return unfinished
 
 
 def publish(unfinished: Path, final: Path) -> None:

@@ -4,11 +4,16 @@ import itertools
 import json
 
 import pytest
+import torch
 
-from baffle.config import resolve
+from baffle.config import fleet_settings, resolve
+from baffle.drivers.fleet.run import open_run
+from baffle.drivers.fleet.serve import Serving
+from baffle.drivers.fleet.task import server_task
+from baffle.drivers.local.metrics import read_metrics
 from baffle.drivers.local.session import start
 from baffle.drivers.local.task import task_of
-from baffle.errors import ConfigError, LedgerFull
+from baffle.errors import ConfigError, LedgerError, LedgerFull
 from baffle.ledger import Ledger
 from baffle.ledger.replay import replay
 from baffle.protocol.exchange.answer import HEAD_BYTES
@@ -157,3 +162,96 @@ def test_the_folder_is_that_of_any_run(tmp_path, local):
         assert replay(ledger).state.digest().hex() == local[-1]["digest"]
     status = json.loads((tmp_path / "run" / "fleet.json").read_text())
     assert (status["stage"], status["registered"]) == ("done", 3)
+
+
+def test_a_server_killed_after_the_last_round_still_says_farewell(tmp_path, local, monkeypatch):
+    transport = Loopback(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Serving, "_farewell", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            served(opened(tmp_path), transport)
+    assert {c._replica.state.round for c in transport.clients.values()} == {4}
+    _, told = served(opened(tmp_path), transport)
+    assert {c._replica.digest.hex() for c in transport.clients.values()} == {local[-1]["digest"]}
+    assert told.events[-1] == ("farewell", {"agreed": 3, "there": 3})
+
+
+def test_the_final_state_is_evaluated_at_the_clients(tmp_path, local):
+    _, told = served(opened(tmp_path, evaluate_every=2), Loopback(tmp_path))
+    name, figures = told.events[-1]
+    assert name == "farewell"
+    assert figures["client_accuracy"] == pytest.approx(local[-1]["test_accuracy"])
+    assert told.rows[2]["client_round"] == 2
+
+
+def test_what_a_crash_at_the_start_kept_from_being_written_is_written(tmp_path, local):
+    opened(tmp_path).close()
+    (tmp_path / "run" / "config.toml").unlink()
+    _, told = served(opened(tmp_path), Loopback(tmp_path))
+    assert digests(told.rows) == digests(local)
+    assert (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_run_without_its_first_state_takes_only_the_model_that_it_began_with(
+    tmp_path, local, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "save", lambda self, state: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            opened(tmp_path)
+
+    def another(settings):
+        task = server_task(settings, None, None, None)
+        with torch.no_grad():
+            next(task.model.parameters()).add_(1)
+        return task
+
+    with pytest.raises(LedgerError, match="not those that it began with"):
+        open_run(resolve(CONFIG), fleet_settings({}), another, tmp_path / "run")
+    _, told = served(opened(tmp_path), Loopback(tmp_path))  # the folder is not lost
+    assert digests(told.rows) == digests(local)
+
+
+def test_a_full_disk_at_the_roster_or_the_metrics_loses_nothing(tmp_path, local, monkeypatch):
+    import baffle.drivers.fleet.run as run_module
+    import baffle.drivers.local.metrics as metrics_module
+
+    write, write_all, failed = run_module.durable.write, metrics_module._write_all, []
+
+    def roster(path, data):
+        if path.name == "members.json" and "roster" not in failed:
+            failed.append("roster")
+            raise OSError(28, "No space left on device")
+        write(path, data)
+
+    def metrics(file, data):
+        if b'"round": 2' in data and failed.count("metrics") < 2:
+            failed.append("metrics")
+            write_all(file, data[:20])
+            raise OSError(28, "No space left on device")
+        write_all(file, data)
+
+    monkeypatch.setattr(run_module.durable, "write", roster)
+    monkeypatch.setattr(metrics_module, "_write_all", metrics)
+    _, told = served(opened(tmp_path), Loopback(tmp_path))
+    assert sorted(failed) == ["metrics", "metrics", "roster"]
+    assert digests(told.rows) == digests(read_metrics(tmp_path / "run")) == digests(local)
+    assert (tmp_path / "run" / "members.json").exists()
+
+
+def test_a_run_goes_on_under_its_own_key_or_not_at_all(tmp_path):
+    run = opened(tmp_path)
+    served(run, Loopback(tmp_path), lambda: run.coordinator.server.state.round >= 2)
+    key = (tmp_path / "run" / "server.key").read_bytes()
+    assert b"PRIVATE KEY" in key
+    (tmp_path / "run" / "server.key").unlink()
+    with pytest.raises(ConfigError, match=r"server\.key: expected a private key"):
+        opened(tmp_path)
+    assert not (tmp_path / "run" / "server.key").exists()
+    (tmp_path / "run" / "server.key").write_bytes(key)
+    assert served(opened(tmp_path), Loopback(tmp_path))[0]
+
+
+def test_more_clients_than_there_are_cannot_be_waited_for(tmp_path):
+    with pytest.raises(ConfigError, match="min_clients is 4, and the run has 3 clients"):
+        opened(tmp_path, min_clients=4)

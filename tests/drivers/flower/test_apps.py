@@ -1,5 +1,6 @@
 """The two apps against each other: Flower's own objects, no process and no socket between them."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -187,3 +188,25 @@ def flattened(table, prefix=""):
         inner = isinstance(value, dict)
         flat |= flattened(value, f"{prefix}{key}.") if inner else {prefix + key: value}
     return flat
+
+
+def test_what_a_fleet_tells_others(tmp_path, template):
+    server, client, _ = template
+    log, uri = tmp_path / "run.log", (tmp_path / "mlruns").as_uri()
+    told = {"fleet.log-json": str(log), "fleet.tensorboard": True, "fleet.mlflow": uri}
+    rows = federation(tmp_path, server, client, **told)
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    events = [line["event"] for line in lines]
+    assert events[0] == "begin"
+    assert events[-1] == "end"
+    assert events.count("joined") == 3
+    assert [line["digest"] for line in lines if line["event"] == "round"] == digests(rows)
+    assert list((tmp_path / "run").rglob("*tfevents*"))
+    assert list((tmp_path / "mlruns").rglob("loss*"))
+
+
+def test_a_monitor_that_cannot_begin_stops_the_run_before_it_begins(tmp_path, template):
+    server, client, _ = template
+    with pytest.raises(ConfigError, match="nowhere"):
+        federation(tmp_path, server, client, **{"fleet.log-json": str(tmp_path / "nowhere" / "x")})
+    assert not read_metrics(tmp_path / "run")

@@ -68,7 +68,7 @@ def test_a_node_that_is_not_registered(world):
 def test_a_node_that_went_away(world):
     link, state, nodes = world
     state.deactivate_node(nodes[0])
-    link.send(nodes[0], [b"plan"], ttl=30.0, group="0")
+    link.send_many([Ask(nodes[0], [b"plan"], 30.0, "0")])
     [bad] = link.poll()
     assert (bad.node, bad.data) == (nodes[0], None)
     assert "unavailable" in bad.problem.lower()
@@ -76,6 +76,6 @@ def test_a_node_that_went_away(world):
 
 def test_flower_checks_that_the_sender_is_who_was_asked(world):
     link, state, nodes = world
-    link.send(nodes[0], [b"plan"], ttl=30.0, group="0")
+    link.send_many([Ask(nodes[0], [b"plan"], 30.0, "0")])
     assert answer(state, nodes[0], source=nodes[1]) is None
     assert link.poll() == []

@@ -2,9 +2,10 @@
 
 from baffle.ledger import Ledger
 from baffle.ledger.replay import replay
-from baffle.protocol.exchange import Holding, Trouble, decode_answer
+from baffle.protocol.exchange import Holding, Trouble
+from tests.fleet.chaos.invariant import require
 from tests.fleet.chaos.node import Node
-from tests.fleet.chaos.truth import require
+from tests.fleet.chaos.signing import answer_of
 
 
 def bounded(world, c):
@@ -12,6 +13,8 @@ def bounded(world, c):
     require(len(c.tally.events) <= 50 * len(world.nodes), "events are not drained")
     require(c._greetings._at.keys() <= c.online, "nodes that are gone are remembered")
     require(c._greetings._twice <= c.online, "nodes that are gone are remembered")
+    pause, now = c.pace.grace, world.agenda.now
+    require(all(now - at < pause for at in c._away.values()), "nodes count as gone too late")
     require(len(c.downlink._rows) <= 64, "rounds pile up in memory")
     require(len(c.members.by_number) <= world.scenario.roster, "more clients than numbers")
     require(len(c.members._by_node) <= len(c.members.by_number), "more nodes than clients")
@@ -53,10 +56,11 @@ def _late_joiner(world, last):
     fresh.online = True
     world.nodes.append(fresh)
     (greeting,) = c.see(world.online, world.agenda.now)
-    found = fresh.take(greeting.parts)
+    found = fresh.take(world.signed(greeting))
     (ask,) = c.receive(fresh.address, found, world.agenda.now)
     require(ask.node == fresh.address, "the farewell of a late joiner goes elsewhere")
-    answer = decode_answer(fresh.take(ask.parts), world.genesis.run)
+    parts = world.signed(ask)
+    answer = answer_of(fresh, parts, fresh.take(parts))
     require(not isinstance(answer, Trouble), "a late joiner is in trouble")
     require(fresh.replica.holding == last, "a late joiner is not bit-equal after one ask")
     world.count("truth.late_joiner")

@@ -12,7 +12,7 @@ from baffle.protocol.exchange import (
 )
 from baffle.protocol.server import Stage
 from tests.fleet.chaos import other_run
-from tests.fleet.chaos.truth import require
+from tests.fleet.chaos.invariant import require
 
 RUN, ROUND, CLIENT, WEIGHT, NONFINITE, VALUES = 2, 10, 14, 22, 34, 56
 STRANGER = 999_999
@@ -217,7 +217,7 @@ class Forger:
             return None
         if decode_plan(heard[2]).round >= c.server.state.round:
             return None  # answers a plan that was changed on its way
-        return heard[0], heard[1], ("round", "decode", "identity")
+        return heard[0], heard[1], ("round", "decode", "identity", "twice")
 
     def _holds(self, node, tag, claim, expected):
         return node, encode_answer(Holds(tag, claim, None), self._world.genesis.run), expected
@@ -247,8 +247,13 @@ class Forger:
         who, members = self._member(), self._world.home.coordinator.members
         if who is None:
             return None
+        given = {m.first for m in members.by_number.values()}
+        free = [m.node for m in self._world.home.coordinator.present if m.node not in given]
         full = len(members.by_number) == members.clients
-        if not full and self._world.rng.random() < 0.8:
-            return None  # a roster that is full at once would hide all else
         tag = client_tag(self._world.rng.randbytes(32), self._world.genesis.run)
-        return self._holds(who[0], tag, None, ("full",) if full else ("taken",))
+        # Rarely: a roster that is full at once would hide all else.
+        if free and not full and self._world.rng.random() < 0.2:
+            return self._holds(free[0], tag, None, ("taken",))
+        if not full and who[0] not in given:
+            return None
+        return self._holds(who[0], tag, None, ("full" if full else "identity",))

@@ -8,8 +8,8 @@ from baffle.ledger.replay import replay
 from baffle.protocol import Rules, Server
 from baffle.protocol.participants import encode_participants
 from tests.fleet.chaos.ending import bounded
+from tests.fleet.chaos.invariant import require
 from tests.fleet.chaos.node import Killed
-from tests.fleet.chaos.truth import require
 from tests.fleet.world import SIGNATURE
 
 
@@ -28,6 +28,7 @@ class Home:
         ledger = Ledger.create(folder, world.genesis.to_bytes())
         ledger.save(start)
         ledger.close()
+        self.key = world.signing.server  # on its disk
         self.coordinator = self._closed = None
         self.full_until = -1.0
         self.faults = {}
@@ -147,5 +148,5 @@ class Home:
     def keep_only(self, tags):
         """Take the rows of all other clients out of members.json, as an operator would."""
         found = Members.from_json(self.roster, self.world.scenario.roster)
-        rows = [(n, m.tag) for n, m in found.by_number.items() if m.tag in tags]
+        rows = [(n, m.tag, m.first) for n, m in found.by_number.items() if m.tag in tags]
         self.roster = Members(self.world.scenario.roster, rows).to_json()

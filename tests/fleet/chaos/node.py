@@ -6,14 +6,16 @@ import hashlib
 import numpy as np
 
 from baffle.directions import ModelSignature, TensorSpec
-from baffle.fleet import FleetClient, Identity, Kept
+from baffle.fleet import FleetClient, Guard, Identity, Kept
 from baffle.protocol.exchange import client_tag
+from baffle.protocol.exchange.signed import Pin
 from baffle.updates import TrainState
+from tests.fleet.chaos.signing import Doorkeeping
 from tests.fleet.world import SIGNATURE, Backing
 
 OTHER_MODEL = ModelSignature((TensorSpec("b", (3,)), TensorSpec("w", (2, 3))))
 SICK = ("nan", "partly", "broken", "short", "crash")
-PLACES = ("load", "make", "probe", "begin", "before_save", "after_save")
+PLACES = ("load", "make", "probe", "begin", "before_save", "after_save", "keep_key")
 
 
 class Killed(BaseException):
@@ -25,9 +27,11 @@ class Disk:
 
     def __init__(self, dies):
         self.kept, self.older, self._dies = {}, [], dies
+        self.keys, self._runs = {}, set()
 
     def begin(self, genesis):
         self._dies("begin")
+        self._runs.add(genesis.run)
         self.kept.pop(genesis.run, None)
 
     def load(self, run):
@@ -41,6 +45,17 @@ class Disk:
         self.kept[replica.genesis.run] = entry
         self.older = [*self.older[-7:], (replica.genesis.run, entry)]
         self._dies("after_save")
+
+    def key(self, run):
+        return self.keys.get(run)
+
+    def keep_key(self, run, key):
+        self._dies("keep_key")
+        if run in self._runs:
+            self.keys[run] = key
+
+    def wipe(self):
+        self.kept, self.older, self.keys, self._runs = {}, [], {}, set()
 
 
 class Work:
@@ -81,15 +96,17 @@ class Node:
         world: the simulation.
         index: which one.
         claim: the number that its operator gave it, or None.
+        pinned: whether its operator gave it the server's key as well.
     """
 
-    def __init__(self, world, index, claim):
+    def __init__(self, world, index, claim, pinned=False):
         self.world, self.index, self.claim = world, index, claim
         self.address = 1000 + index
         self.online = False
         self.secret = self.own_secret = hashlib.sha256(b"secret" + bytes([index])).digest()
         self.version, self.sick, self.other_model = 0, "", False
-        self.process = None
+        self.pinned = pinned
+        self.process = self.guard = None
         self.disk = Disk(self.dies)
         self.said, self.answered = {}, 0
         self.spoilt = None  # (replica, which time): a copy whose memory changed by itself
@@ -126,6 +143,8 @@ class Node:
             self.disk,
             self.world.stopwatch,
         )
+        pin = Pin(self.world.signing.servers if self.pinned else None)
+        self.guard = Guard(self.process, self.address, pin, self.disk)
 
     def _made(self):
         self.dies("make")
@@ -139,22 +158,43 @@ class Node:
             self.start()
         if self.world.happens("kill_while"):
             self._dies_at = self.world.rng.choice(PLACES)
+        door = Doorkeeping(self, parts)
         try:
-            answer = self.process.handle(parts)
+            answer = self.guard.handle(parts)
         except Killed:
             return self.die()
+        finally:
+            self._look_at_key()
         self._dies_at = None
+        door.check(answer)
         self.answered += 1
         self.world.truth.said(self, parts, answer)
         if self.world.happens("kill_after", "node.kill_after"):
             return self.die()
         return answer
 
+    @property
+    def taken_in(self):
+        """Whether it trusts a stranger, who came before the server."""
+        server = self.world.signing.servers
+        return not self.pinned and self.disk.keys.get(self.world.genesis.run, server) != server
+
+    def _look_at_key(self):
+        if self.taken_in:
+            self.world.notice(self)
+
+    def pin(self):
+        """Become a client whose operator saw that a stranger was first, and gave it the key."""
+        if self.taken_in:
+            self.die()
+            self.pinned = True
+            del self.disk.keys[self.world.genesis.run]
+
     # --- what befalls it
 
     def wipe(self, secret=None):
         self.die()
-        self.disk.kept, self.disk.older = {}, []
+        self.disk.wipe()
         self.secret = secret or self.secret
 
     def revert(self):
@@ -180,7 +220,8 @@ class Node:
         return True
 
     def recover(self):
-        """Become what the operator set up: own secret, right model, sound losses."""
+        """Become what the operator set up: own secret and server, right model, sound losses."""
+        self.pin()
         if self.secret != self.own_secret:
             self.wipe(self.own_secret)
         if self.sick or self.other_model:

@@ -20,6 +20,7 @@ SECOND = {
 }  # fmt: skip
 KINDS = {**MESSAGE, **ASKED, **STEP, **SECOND}
 ON = 0.7
+STOLEN = 0.25  # else forged asks would not get past a client's guard, and what is behind it is idle
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Scenario:
         claims: whether operators number their clients.
         calm: rounds at the end without any fault; 0: faults go on after the last round.
         odds: by kind of fault.
+        pinned: share of clients whose operator gave them the server's key; others trust the first.
+        stolen: whether those who forge asks have the server's key.
         recomputed: share of reports that are computed a second time, apart from the client.
     """
 
@@ -46,6 +49,8 @@ class Scenario:
     claims: bool
     calm: int
     odds: dict
+    pinned: float
+    stolen: bool
     recomputed: float
 
 
@@ -61,6 +66,7 @@ def draw(rng, seed, rounds, roster):
         bytes_per_second=rng.choice((1e3, 1e5, 1e7)),
         greet_again=rng.choice((5.0, 15.0)),
         remind=rng.choice((0.0, 1.5, 5.0)),
+        grace=rng.choice((0.0, 2.0, 20.0)),
     )
     level = rng.choice((0.3, 1.0, 1.0, 2.0))
     odds = {
@@ -68,8 +74,9 @@ def draw(rng, seed, rounds, roster):
         for kind, most in KINDS.items()
     }
     least, calm = rng.choice((1, 1, 2, 3)), rng.choice((0, 6, 6))
+    pinned, stolen = rng.choice((0.0, 0.5, 1.0)), rng.random() < STOLEN
     again = rng.choice((0.0, 0.05, 0.05, 0.3))
     return Scenario(
         seed, rounds, roster, roster + surplus, cohort, least, pace,
-        surplus <= 0 and rng.random() < 0.5, calm, odds, again,
+        surplus <= 0 and rng.random() < 0.5, calm, odds, pinned, stolen, again,
     )  # fmt: skip

@@ -1,24 +1,25 @@
 """What happened over many seeds, and what must have happened at least once."""
 
+from tests.fleet.chaos import liar
 from tests.fleet.chaos.forger import Forger
-from tests.fleet.chaos.liar import Liar
 from tests.fleet.chaos.node import PLACES, SICK
 from tests.fleet.chaos.scenario import MESSAGE, SECOND, STEP
 
 # What a server may count. "client" is missing: whoever speaks for a number has one in the roster.
 FAULTS = (
-    "behind", "claim", "cohort", "data", "decode", "digest", "failed", "full", "identity",
+    "behind", "claim", "cohort", "data", "decode", "digest", "failed", "forged", "full", "identity",
     "missing", "model", "node", "nonfinite", "probe", "round", "run", "seal", "transport", "twice",
 )  # fmt: skip
 WAYS = [f"network.{kind}.{way}" for kind in MESSAGE for way in ("up", "down")]
 NEEDED = (
     *(name for name in WAYS if name != "network.chunk.up"),
     "network.reordered", "network.nobody_there", "network.server_away",
+    "door.forged", "door.decode", "node.taken_in",
     "node.kill_before", "node.kill_after", *(f"node.kill_while.{place}" for place in PLACES),
     *(f"server.{kind}" for kind in STEP), "server.full_disk_refused", "server.started",
     *(f"gremlin.{kind}" for kind in SECOND), *(f"sick.{name}" for name in SICK),
     *(f"forged{name[3:]}" for name in vars(Forger) if name.startswith("_as_")),
-    *(f"lied{name[3:]}" for name in vars(Liar) if name.startswith("_as_")),
+    *map(liar.label, liar.kinds()),
     "forged_anothers_tag.taken", "forged_one_more_client.taken",
     *(f"fault.{reason}" for reason in FAULTS), "refused.changed_on_its_way",
     "round.all", "round.deadline", "round.enough", "round.summed", "round.abandoned",

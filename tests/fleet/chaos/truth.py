@@ -9,19 +9,12 @@ from collections import defaultdict
 
 from baffle.protocol import Client, decode_outcome, decode_plan
 from baffle.protocol.codec import decode_report
-from baffle.protocol.exchange import Reported, Trouble, decode_answer, decode_ask
+from baffle.protocol.exchange import Reported, Trouble
 from baffle.protocol.participants import decode_participants
 from baffle.protocol.server import COUNTERS
+from tests.fleet.chaos.invariant import require
+from tests.fleet.chaos.signing import answer_of, ask_of
 from tests.fleet.world import Backing
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
-
-
-def require(condition, *what):
-    if not condition:
-        raise Broken(" ".join(map(str, what)))
 
 
 class Truth:
@@ -42,12 +35,10 @@ class Truth:
 
     def said(self, node, parts, answer):
         """Take note of an answer: a report must be the one that it gave before."""
-        data = decode_ask_or_none(parts)
-        run = data.run if data else self._world.genesis.run
-        found = decode_answer(answer, run) if data else None
+        data, found = ask_of(parts), answer_of(node, parts, answer)
         if isinstance(found, Trouble):
             self._world.count(f"client.{found.reason}")
-        if not isinstance(found, Reported) or run != self._world.genesis.run:
+        if not isinstance(found, Reported) or data.run != self._world.genesis.run:
             return
         require(data.plan is not None, "a report, and no plan was sent")
         self._must_repeat(node, data, found.report)
@@ -116,6 +107,7 @@ class Truth:
 
     def _must_be_sum(self, plan, plan_bytes, outcome, numbers, tags):
         honest = self._honest[plan.round]
+        require(tags.keys() >= set(numbers), "someone took part who is not in the roster", numbers)
         choices = [
             list(dict.fromkeys(honest.get((plan_bytes, n, tags[n]), {}).values())) for n in numbers
         ]
@@ -128,13 +120,6 @@ class Truth:
             for chosen in itertools.islice(itertools.product(*choices), 4096)
         )
         require(found in sums, f"round {plan.round} is not the sum of its participants' reports")
-
-
-def decode_ask_or_none(parts):
-    try:
-        return decode_ask(parts[0])
-    except Exception:
-        return None
 
 
 def fields_of(outcome):

@@ -13,6 +13,7 @@ from baffle.protocol.exchange import (
     TailRow,
     Trouble,
 )
+from baffle.protocol.exchange.answer import MAX_LOSS
 
 u32 = st.integers(0, 2**32 - 1)
 known = st.integers(0, 2**32 - 2)  # the last number stands for none
@@ -32,7 +33,7 @@ def headers(draw):
 def evaluations(draw):
     examples = draw(st.integers(1, 2**32 - 1))
     right = draw(st.none() | st.integers(0, min(examples, 2**32 - 2)))
-    return Evaluation(examples, right, draw(st.integers(-(2**63), 2**63 - 1)))
+    return Evaluation(examples, right, draw(st.integers(-MAX_LOSS, MAX_LOSS)))
 
 
 asks = st.builds(

@@ -165,8 +165,8 @@ def test_golden_members():
         '{\n "format": 1,\n "clients": 12,\n "tags": {\n'
         f'  "2": "{RUN_HEX}",\n'
         f'  "10": "{"ff" * 16}"\n'
-        " }\n}"
+        ' },\n "nodes": {\n  "10": 7\n }\n}'
     )
-    members = Members(12, [(10, b"\xff" * 16), (2, RUN)])
+    members = Members(12, [(10, b"\xff" * 16, 7), (2, RUN, None)])
     assert members.to_json() == text
     assert Members.from_json(text, 12).to_json() == text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,25 +14,27 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from baffle.errors import ConfigError
+from baffle.ledger.durable import write_new
 
 
-def server_key(path: Path) -> Ed25519PrivateKey:
+def server_key(path: Path, make: bool = True) -> Ed25519PrivateKey:
     """Return the server's private key; `openssl genpkey -algorithm ed25519` makes one as well.
 
     Args:
-        path: the file; made, for its owner's eyes only, if it is missing.
+        path: the file.
+        make: make one, for its owner's eyes only, if it is missing. Not for a run that has begun:
+            its clients answer the key that it began with.
 
     Raises:
-        ConfigError: the file holds no Ed25519 private key, or cannot be read.
+        ConfigError: the file is missing and not to be made, holds no Ed25519 private key, or
+            cannot be read or written.
     """
-    with suppress(FileExistsError):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(file, "wb") as fresh:
-            made = Ed25519PrivateKey.generate()
-            fresh.write(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-            fresh.flush()
-            os.fsync(fresh.fileno())
     try:
+        if make and not path.exists():
+            made = Ed25519PrivateKey.generate()
+            pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            with suppress(FileExistsError):
+                write_new(path, pem)
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as problem:
         raise ConfigError(f"{path}: expected a private key in PEM form, got {problem}") from None

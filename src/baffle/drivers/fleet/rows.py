@@ -63,13 +63,19 @@ class Book:
             | {
                 "asked": len(done.asked),
                 "late": done.late,
-                "missing": len(done.asked) - len(done.reported),
+                "missing": done.missing,
                 "deadline_hit": reason == "deadline",
                 "round_seconds": seconds,
                 "digest": closed.digest.hex(),
             }
-            | mean_evaluation(done.evaluations)
+            | self._evaluations(closed.plan, done)
         )
+
+    @staticmethod
+    def _evaluations(plan: Plan, done: OpenRound) -> dict[str, float]:
+        """Return what clients found, and the round of the state that it is about."""
+        found = mean_evaluation(done.evaluations)
+        return {"client_round": plan.round} | found if found else {}
 
     def _probes(self, plan: Plan, outcome: Outcome) -> None:
         """Count what the reports cost at most: a client may have fewer examples than a batch."""

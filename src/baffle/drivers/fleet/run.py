@@ -23,9 +23,9 @@ from baffle.drivers.fleet.task import ServerTask
 from baffle.drivers.local.calibrate import calibrate
 from baffle.drivers.local.metrics import MetricsLog
 from baffle.drivers.local.session import CONFIG, with_clients
-from baffle.errors import ConfigError, LedgerFull
+from baffle.errors import ConfigError, LedgerError, LedgerFull
 from baffle.fleet import Coordinator, Downlink, Members, Pace
-from baffle.ledger import Ledger, Row
+from baffle.ledger import Ledger, Row, durable
 from baffle.ledger.database import DATABASE
 from baffle.ledger.replay import Replayed, replay
 from baffle.protocol import Closed, Genesis, Rules, Server
@@ -89,9 +89,11 @@ class FleetRun:
         """Keep the roster, if it changed since it was kept last."""
         text = self.coordinator.members.to_json()
         if text != self._members:
-            fresh = self.folder / f"{MEMBERS}.new"
-            fresh.write_text(text, encoding="utf-8")
-            fresh.replace(self.folder / MEMBERS)
+            try:
+                durable.write(self.folder / MEMBERS, text.encode())
+            except OSError as problem:  # kept at the next look, or learnt anew after a restart
+                logger.warning("the roster could not be kept: %s", problem)
+                return
             self._members = text
 
     def served(self) -> dict[str, NDArray[np.float32]]:
@@ -131,6 +133,11 @@ def open_run(
         ConfigError: settings that do not go together, or are not those of the folder's run.
         LedgerError: the folder cannot be used as it stands.
     """
+    if fleet.min_clients > settings.federation.clients:
+        raise ConfigError(
+            f"fleet.min_clients is {fleet.min_clients}, and the run has "
+            f"{settings.federation.clients} clients"
+        )
     if (folder / DATABASE).exists():
         return _resume(settings, fleet, make_task, folder)
     return _start(settings, fleet, make_task, folder)
@@ -145,11 +152,13 @@ def _start(settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder
     state = rules.start(initial_weights(task.model))
     spec = genesis(settings, signature, state.digest())
     policy(settings, signature)  # refuses before anything is written
+    folder.mkdir(parents=True, exist_ok=True)
+    key = server_key(_key_file(fleet, folder))
     ledger = Ledger.create(folder, spec.to_bytes())
     try:
-        (folder / CONFIG).write_text(to_toml(settings), encoding="utf-8")
+        _write_config(settings, folder)
         ledger.save(state)
-        return _opened(settings, fleet, task, folder, ledger, spec, Replayed(state, None))
+        return _opened(settings, fleet, task, folder, ledger, spec, Replayed(state, None), key)
     except BaseException:
         ledger.close()
         raise
@@ -163,12 +172,37 @@ def _resume(asked: Settings, fleet: FleetSettings, make_task: MakeTask, folder: 
         require_same(asked, settings, folder)
         task = make_task(settings)
         spec.signature.require(model_signature(task.model), "the resumed run")
-        if not ledger.snapshots:  # a crash at the very start
-            ledger.save(Rules.of(spec).start(initial_weights(task.model)))
-        return _opened(settings, fleet, task, folder, ledger, spec, replay(ledger))
+        _mend_start(spec, settings, task, folder, ledger)
+        key = server_key(_key_file(fleet, folder), make=False)
+        return _opened(settings, fleet, task, folder, ledger, spec, replay(ledger), key)
     except BaseException:
         ledger.close()
         raise
+
+
+def _mend_start(
+    spec: Genesis, settings: Settings, task: ServerTask, folder: Path, ledger: Ledger
+) -> None:
+    """Store what a crash at the very start kept from being stored."""
+    if not (folder / CONFIG).exists():
+        _write_config(settings, folder)
+    if ledger.snapshots:
+        return
+    state = Rules.of(spec).start(initial_weights(task.model))
+    if state.digest() != spec.initial:
+        raise LedgerError(
+            f"{folder} holds no weights, since the run ended before they were stored, and this "
+            "model's are not those that it began with; delete the folder and run again"
+        )
+    ledger.save(state)
+
+
+def _write_config(settings: Settings, folder: Path) -> None:
+    durable.write(folder / CONFIG, to_toml(settings).encode())
+
+
+def _key_file(fleet: FleetSettings, folder: Path) -> Path:
+    return Path(fleet.server_key).expanduser() if fleet.server_key else folder / SERVER_KEY
 
 
 def _one_client_a_pass(settings: Settings) -> Settings:
@@ -230,6 +264,7 @@ def _opened(
     ledger: Ledger,
     spec: Genesis,
     at: Replayed,
+    key: Ed25519PrivateKey,
 ) -> FleetRun:
     f, rules, requests = settings.federation, Rules.of(spec), policy(settings, spec.signature)
     server = Server(spec.run, rules, requests, at.state, f.clients, f.min_reports, at.last)
@@ -244,7 +279,6 @@ def _opened(
     dimension = requests.first.kind.dimension(spec.signature, at.state.numpy()[WEIGHTS])
     book = Book(MetricsLog(folder, at.state.round), dimension, settings.probe.batch)
     book.catch_up(ledger)
-    key = server_key(Path(fleet.server_key) if fleet.server_key else folder / SERVER_KEY)
     logger.info("this server's public key is %s", public_bytes(key).hex())
     return FleetRun(settings, fleet, task, folder, ledger, coordinator, book, key)
 

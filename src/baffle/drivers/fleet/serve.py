@@ -33,6 +33,7 @@ class Serving:
         transport: the network.
         monitor: who is told.
         on_row: called with each round's row.
+        on_done: called once all rounds are stored, before the folder says that it is done.
         stop: asked at each look; the run can be gone on with later.
         clock, sleep: seconds; others in tests.
     """
@@ -41,12 +42,15 @@ class Serving:
     transport: Transport
     monitor: Monitor
     on_row: Callable[[Row], None] = lambda row: None
+    on_done: Callable[[FleetRun], None] = lambda run: None
     stop: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _looked: float = field(default=-1e9)
     _wrote: float = field(default=-1e9)
     _opened: float = 0.0
+    _evaluation_seconds: float = 0.0
+    _joined: int = 0
 
     def serve(self) -> bool:
         """Run the rounds that are left; returns whether all are done.
@@ -70,6 +74,7 @@ class Serving:
             self._wait("waiting for clients" if coordinator.round is None else "collecting")
         if self.run.done:
             self._farewell()
+            self.on_done(self.run)
         self._status("done" if self.run.done else "stopped")
         return self.run.done
 
@@ -110,15 +115,13 @@ class Serving:
         return Outgoing(message.node, (sign_ask(ask, message.node, self.run.key), *chunks))
 
     def _tell(self) -> None:
-        joined = False
         for event in self.run.coordinator.tally.drain():
-            joined = joined or event.name == "joined"
+            self._joined += event.name == "joined"
             level = logging.WARNING if event.name in ("fault", "abandoned") else logging.INFO
             said = event.fields.get("text") or json.dumps(event.fields, default=str)
             logger.log(level, "%s: %s", event.name, said)
             self.monitor.event(event.name, **event.fields)
-        if joined:
-            self.run.keep_members()
+        self.run.keep_members()
 
     def _wait(self, stage: str) -> None:
         if self.clock() - self._wrote >= STATUS_SECONDS:
@@ -142,46 +145,64 @@ class Serving:
         seconds = self.clock() - self._opened
         row = self.run.book.add(closed, done, reason, coordinator.tally, seconds)
         self._tell()
-        if not self.run.done and coordinator.ready(self.clock()):
-            self._open(self.clock())  # clients work while the server evaluates
-        number = closed.state.round
-        if self.run.evaluates(number):
-            row |= self._evaluated(closed)
-        self.run.book.log.add(row)
+        row["joined"], self._joined = self._joined, 0
+        evaluates = self.run.evaluates(closed.state.round)
+        # Clients work while the server evaluates, unless that takes so long that answers wait.
+        if not evaluates or self._evaluation_seconds < self.run.fleet.deadline / 4:
+            self._open_next()
+        if evaluates:
+            row |= self._evaluated()
+        self._waiting_for_room(lambda: self.run.book.log.add(row), closed.plan.round)
         self.monitor.row(row)
         self.on_row(row)
 
-    def _evaluated(self, closed: Closed) -> dict[str, Any]:
-        assert self.run.coordinator.server.digest == closed.digest  # nothing was closed meanwhile
-        return self.run.evaluate()
+    def _open_next(self) -> None:
+        now = self.clock()
+        if not self.run.done and self.run.coordinator.ready(now):
+            self._open(now)
+
+    def _evaluated(self) -> dict[str, Any]:
+        began = self.clock()
+        found = self.run.evaluate()
+        self._evaluation_seconds = self.clock() - began
+        return found
 
     def _store(self, closed: Closed) -> None:
-        """Store a round; while the disk is full, wait: nobody hears of what is not stored."""
+        """Store a round; nobody hears of what is not stored."""
+        self._waiting_for_room(lambda: self.run.store(closed), closed.plan.round)
+
+    def _waiting_for_room(self, write: Callable[[], None], round: int) -> None:
+        """Write; while the disk is full, wait, for as long as the fleet's patience allows."""
         waited = 0.0
         while True:
             try:
-                return self.run.store(closed)
-            except LedgerFull as problem:
+                return write()
+            except (LedgerFull, OSError) as problem:
                 if waited >= self.run.fleet.patience:
                     raise
-                logger.error("round %d waits for room on the disk: %s", closed.plan.round, problem)
-                self.monitor.event("disk full", round=closed.plan.round)
+                logger.error("round %d waits for room on the disk: %s", round, problem)
+                self.monitor.event("disk full", round=round)
                 self.sleep(DISK_SECONDS)
                 waited += DISK_SECONDS
 
     # --- the end
 
     def _farewell(self) -> None:
-        """Give everyone the final state, for as long as the fleet's settings allow."""
+        """Give everyone the final state, for as long as the fleet's settings allow.
+
+        After a restart nobody is known to be there: who is gets a greeting first.
+        """
         coordinator = self.run.coordinator
         self._carry(coordinator.farewell())
         ends = self.clock() + self.run.fleet.farewell
+        self._look()
         while coordinator.left_to_go() and self.clock() < ends:
-            self._look()
             self._wait("farewell")
-        self._tell()
+            self._look()
         agreed, there = coordinator.agreed(), len(coordinator.present)
-        logger.info("%d of %d clients hold the final state", agreed, there)
+        figures = coordinator.final_evaluation()
+        logger.info("%d of %d clients hold the final state %s", agreed, there, figures or "")
+        self.monitor.event("farewell", agreed=agreed, there=there, **figures)
 
     def _status(self, stage: str) -> None:
         """Write what the server is doing, for whoever watches the folder."""

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -22,6 +23,8 @@ from baffle.drivers.local.task import OWN, Loss, Task, examples_of, task_of
 from baffle.errors import ConfigError, DataError
 from baffle.protocol import Genesis
 from baffle.protocol.exchange import Evaluation
+from baffle.protocol.exchange.answer import MAX_LOSS
+from baffle.protocol.messages import LOSS_EXPONENT
 from baffle.updates.state import Slot
 
 FINGERPRINT_EXAMPLES = 256
@@ -129,8 +132,7 @@ class TorchBacking:
         places = np.linspace(0, len(rows) - 1, min(len(rows), FINGERPRINT_EXAMPLES)).astype(int)
         found = hashlib.sha256(f"baffle data 1\n{len(rows)}\n".encode())
         for leaf in pytree.tree_leaves(self.task.train.batch(np.asarray(rows)[places])):
-            content = leaf.contiguous().numpy().tobytes() if isinstance(leaf, Tensor) else None
-            found.update(content if content is not None else repr(leaf).encode())
+            found.update(_bytes(leaf) if isinstance(leaf, Tensor) else repr(leaf).encode())
         return found.digest()
 
     def evaluate(self, weights: Slot) -> Evaluation | None:
@@ -141,8 +143,16 @@ class TorchBacking:
         own = _Part(test, self.held_out)
         loss, accuracy = evaluate(self.task.model, dict(weights), own, self.task.loss)
         right = None if accuracy is None else round(accuracy * len(own))
-        fixed = round(max(-(2.0**46), min(2.0**46, loss if np.isfinite(loss) else 2.0**46)) * 2**16)
-        return Evaluation(len(own), right, fixed)
+        most = MAX_LOSS * 2.0**LOSS_EXPONENT
+        bounded = max(-most, min(most, loss if np.isfinite(loss) else most))
+        return Evaluation(len(own), right, round(bounded * 2.0**-LOSS_EXPONENT))
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """Return a tensor's bytes, whatever its type and wherever it lies."""
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    content: bytes = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return content
 
 
 @dataclass(frozen=True)
@@ -214,9 +224,9 @@ def _named_backing(settings: Settings, number: int | None) -> TorchBacking:
 def _halves(made: Any) -> tuple[Any, Any]:
     """Return (train, held out) of what make_data returned.
 
-    A pair of pairs or data sets is both; a pair of arrays, or one data set, is train alone.
+    A tuple of two pairs or data sets is both; a pair of arrays, or one data set, is train alone.
     """
-    is_pair = isinstance(made, (tuple, list)) and len(made) == 2
+    is_pair = isinstance(made, tuple) and len(made) == 2
     if is_pair and not hasattr(made[0], "shape"):
         return made[0], made[1]
     return made, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Protocol
 
 from baffle.fleet import Outgoing
 
@@ -40,8 +40,4 @@ class Transport(Protocol):
 
     def poll(self) -> Iterable[Reply]:
         """Return what came since the last call, without waiting."""
-        ...
-
-    def close(self) -> Any:
-        """Let go of the network."""
         ...

@@ -17,7 +17,6 @@ from baffle.errors import ConfigError, DecodeError
 
 NUMBERS = ("client", "partition-id")
 STATE_DIR = "state-dir"
-MESSAGE_TYPE = "train"
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +58,7 @@ def answer_of(parts: list[bytes], context: Any, functions: Mapping[str, Any]) ->
         functions: the app's own, by name.
     """
     fleet = _fleet(context.run_config)
-    simulation = "ray" in sys.modules
+    simulation = _is_simulated()
     options = options_of(context, fleet, functions, simulation)
     references = all(options[name] or functions[name] is None for name in functions)
     process = fleet.get("process", "auto")
@@ -68,6 +67,14 @@ def answer_of(parts: list[bytes], context: Any, functions: Mapping[str, Any]) ->
     if process == "own" or simulation or not references:
         return _here(parts, context, options, functions, simulation)
     return _lasting(parts, options, float(fleet.get("patience", 600.0)))
+
+
+def _is_simulated() -> bool:
+    """Return whether this process is one of those that Flower's simulation runs clients in."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized():
+        return False
+    return ray.get_runtime_context().get_actor_id() is not None
 
 
 def options_of(

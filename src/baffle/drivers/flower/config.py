@@ -13,6 +13,7 @@ from baffle.config import FleetSettings, Settings, fleet_settings, resolve
 from baffle.errors import ConfigError
 
 FLEET = "fleet"
+CLIENTS = frozenset(("secrets", "state_dir", "process"))
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +34,8 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
             table = table.setdefault(part, {})
             if not isinstance(table, dict):
                 raise ConfigError(f"run config: {part} in {key} is a value, not a table")
+        if last in table:
+            raise ConfigError(f"run config: {key} is there twice, or a value and a table at once")
         table[last] = value
     return tables
 
@@ -54,5 +57,11 @@ def settings_of(
         ConfigError: an unknown key, or a value out of its range.
     """
     given, below = nested(flat), dict(base or {})
-    fleet = {**below.pop(FLEET, {}), **given.pop(FLEET, {})}
+    own, told = below.pop(FLEET, {}), given.pop(FLEET, {})
+    if deaf := sorted(CLIENTS & set(own)):
+        raise ConfigError(
+            f"fleet.{', fleet.'.join(deaf)}: clients read these, and they see Flower's run "
+            "configuration alone; set them in the app's pyproject.toml or by --run-config"
+        )
+    fleet = {**own, **told}
     return resolve(below, given, fixed or {}), fleet_settings(fleet)

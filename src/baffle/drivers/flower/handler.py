@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 
 from baffle.errors import ConfigError
 from baffle.fleet import Backing, FleetClient, FolderStore, Guard, Identity, Keys, Store
+from baffle.ledger.durable import write_new
 from baffle.protocol import Genesis
 from baffle.protocol.exchange.signed import KEY_BYTES, Pin
 
@@ -92,13 +92,9 @@ def own_secret(folder: Path) -> bytes:
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / SECRET
-    with suppress(FileExistsError):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(file, secrets.token_bytes(SECRET_BYTES))
-            os.fsync(file)
-        finally:
-            os.close(file)
+    if not path.exists():
+        with suppress(FileExistsError):
+            write_new(path, secrets.token_bytes(SECRET_BYTES))
     found = path.read_bytes()
     if len(found) != SECRET_BYTES:
         raise ConfigError(

@@ -13,14 +13,18 @@ from baffle.config import FleetSettings, Settings
 from baffle.drivers.fleet.run import FleetRun, MakeTask, open_run
 from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.flower.config import settings_of
+from baffle.drivers.flower.records import MAX_PART, MAX_TOTAL
 from baffle.drivers.flower.transport import Ask, GridTransport, Reply
 from baffle.drivers.local.metrics import Row
-from baffle.errors import LedgerLocked
+from baffle.errors import ConfigError, LedgerLocked
 from baffle.fleet import Outgoing
+from baffle.ledger import snapshot
 from baffle.monitor import Many, monitors_of
+from baffle.protocol.codec import report_size
 
 logger = logging.getLogger(__name__)
 LOCK_SECONDS = 2.0
+MAX_AROUND = 4096  # bytes of an answer besides its report; more than any trouble takes
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,6 @@ class FlowerTransport:
         """Return what came since the last call."""
         return self.grid.poll()
 
-    def close(self) -> None:
-        """Nothing: Flower closes its own."""
-
 
 @dataclass(frozen=True)
 class Served:
@@ -59,6 +60,7 @@ def serve_grid(
     given: tuple[Mapping[str, Any], Mapping[str, Any]],
     make_task: MakeTask,
     on_row: Callable[[Row], None] = lambda row: None,
+    on_done: Callable[[FleetRun], None] = lambda run: None,
 ) -> Served:
     """Run a fleet over Flower's Grid, from where its folder stands to its last round.
 
@@ -69,6 +71,7 @@ def serve_grid(
             those that win over it.
         make_task: settings to the server's task.
         on_row: called with each round's row.
+        on_done: called once all rounds are stored, before the folder says that it is done.
 
     Raises:
         BaffleError: as `open_run` and `Serving.serve`.
@@ -80,16 +83,36 @@ def serve_grid(
             "fleet.secrets is simulated: clients' secrets come from the run key, which all sides "
             "know; for trials only"
         )
-    transport = FlowerTransport(GridTransport(grid, patience=fleet.patience))
     run = _patiently(lambda: open_run(settings, fleet, make_task, folder), fleet.patience)
     try:
+        transport = _transport(grid, run)
         with _monitors(fleet, folder) as monitor:
             monitor.begin(about(run))
-            done = Serving(run, transport, monitor, on_row).serve()
+            done = Serving(run, transport, monitor, on_row, on_done).serve()
             monitor.end(_end(run))
     finally:
         run.close()
     return Served(run, done)
+
+
+def _transport(grid: Any, run: FleetRun) -> FlowerTransport:
+    """Return Flower's Grid as the run's network.
+
+    Raises:
+        ConfigError: a state of the run would not go into one message.
+    """
+    server, fleet = run.coordinator.server, run.fleet
+    state, room = snapshot.size(server.state), MAX_TOTAL - MAX_PART
+    if state > room:
+        raise ConfigError(
+            f"a client that joins gets the whole state, {state:,} bytes here, in one message, "
+            f"which takes {room:,}: train fewer weights, or without an average and with sgd"
+        )
+    probe, bits = run.settings.probe, run.settings.quantisation.bits
+    report = report_size(probe.num_directions * probe.num_local_steps, bits)
+    return FlowerTransport(
+        GridTransport(grid, patience=fleet.patience, max_reply=report + MAX_AROUND)
+    )
 
 
 def _patiently(opens: Callable[[], FleetRun], patience: float) -> FleetRun:

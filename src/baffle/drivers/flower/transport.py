@@ -45,16 +45,10 @@ class Reply:
 
 @dataclass
 class Bytes:
-    """Bytes and messages, down to the nodes and up from them.
-
-    `down` and `up` are payloads. `wire_down` and `wire_up` are whole protobuf messages, before
-    Flower cuts them into objects and sends equal ones once.
-    """
+    """Payload bytes and messages, down to the nodes and up from them."""
 
     down: int = 0
     up: int = 0
-    wire_down: int = 0
-    wire_up: int = 0
     messages_down: int = 0
     messages_up: int = 0
 
@@ -122,10 +116,6 @@ class GridTransport:
         """
         return frozenset(self._link.call(lambda: list(self._grid.get_node_ids())))
 
-    def send(self, node: int, parts: Sequence[bytes], *, ttl: float, group: str) -> None:
-        """Send one message; see `send_many`."""
-        self.send_many([Ask(node, parts, ttl, group)])
-
     def send_many(self, asks: Iterable[Ask]) -> None:
         """Send messages, as many in one push as stay below the payload limit.
 
@@ -159,7 +149,6 @@ class GridTransport:
                 continue
             self._book.asks[key] = _Outstanding(ask.node, now + ask.ttl)
             self.bytes.down += sum(map(len, ask.parts))
-            self.bytes.wire_down += _wire_size(message)
             self.bytes.messages_down += 1
 
     def _try_push(self, asks: Sequence[Ask]) -> tuple[list[Any], set[str]]:
@@ -182,10 +171,10 @@ class GridTransport:
         Raises:
             LinkLost: the SuperLink is away for longer than the patience.
         """
-        self._book.forget(self._clock())
         replies, self._unsent = self._unsent, []
         for ids in self._book.batches():
             replies += self._pull(ids)
+        self._book.forget(self._clock())  # after a last look
         return replies
 
     def _pull(self, ids: list[str]) -> list[Reply]:
@@ -227,18 +216,16 @@ class GridTransport:
     def _content(self, node: int, message: Any) -> Reply:
         self._book.suspects.discard(node)  # Flower could read a reply of its own
         self.bytes.messages_up += 1
-        self.bytes.wire_up += _wire_size(message)
         try:
             content = message.content if message.has_content() else None
-            data = from_record(content, max_total=min(self._max_reply, MAX_TOTAL), max_parts=1)[0]
+            data = _only(from_record(content, max_total=min(self._max_reply, MAX_TOTAL)))
         except DecodeError as error:
             return Reply(node, None, str(error))
         self.bytes.up += len(data)
         return Reply(node, data)
 
 
-def _wire_size(message: Any) -> int:
-    """Return the bytes of `message` as one protobuf message."""
-    from flwr.common.serde import message_to_proto
-
-    return int(message_to_proto(message).ByteSize())
+def _only(parts: Sequence[bytes]) -> bytes:
+    if len(parts) != 1:
+        raise DecodeError(f"expected an answer in one part, got {len(parts)}")
+    return parts[0]

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,19 @@ class MetricsLog:
         self._replace()
 
     def add(self, row: Row) -> None:
-        """Append a round's row."""
+        """Append a round's row.
+
+        Raises:
+            OSError: the disk would not take it; nothing is there of it, try again later.
+        """
+        with (self.folder / FILE).open("ab", buffering=0) as file:
+            whole = file.tell()
+            try:
+                _write_all(file, _line(row).encode())
+            except OSError:
+                file.truncate(whole)
+                raise
         self.rows.append(row)
-        with (self.folder / FILE).open("a", encoding="utf-8") as file:
-            file.write(_line(row))
 
     def _replace(self) -> None:
         """Write all rows anew; a crash meanwhile leaves the old file."""
@@ -92,6 +102,12 @@ class MetricsLog:
             table = csv.DictWriter(file, names)
             table.writeheader()
             table.writerows(_plain(row) for row in self.rows)
+
+
+def _write_all(file: RawIOBase, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def read_metrics(folder: Path) -> list[Row]:

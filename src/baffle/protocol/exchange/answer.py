@@ -25,6 +25,7 @@ ANSWER, VERSION = 0x61, 1
 REPORTED, HOLDS, TROUBLE = 0, 1, 2
 EVALUATED = 128  # added to one of the first two
 TAG_BYTES = 16
+MAX_LOSS = 2**31 - 1  # in units of 2^-16, as in a report
 SEAL_BYTES = 8
 HEAD_BYTES = 3 + SEAL_BYTES
 MAX_REPORT = REPORT_HEADER + MAX_COUNT * MAX_BITS // 8
@@ -225,6 +226,7 @@ def _evaluation(reader: Reader) -> Evaluation:
     examples, right = reader.number(4), reader.number(4)
     loss = int.from_bytes(reader.take(8), "little", signed=True)
     reader.need(examples >= 1, "an evaluation of at least one example", examples)
+    reader.need(abs(loss) <= MAX_LOSS, f"a loss within ±{MAX_LOSS}", loss)
     reader.need(right == NONE or right <= examples, f"at most {examples} right", right)
     return Evaluation(examples, None if right == NONE else right, loss)
 
