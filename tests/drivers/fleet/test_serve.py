@@ -255,3 +255,16 @@ def test_a_run_goes_on_under_its_own_key_or_not_at_all(tmp_path):
 def test_more_clients_than_there_are_cannot_be_waited_for(tmp_path):
     with pytest.raises(ConfigError, match="min_clients is 4, and the run has 3 clients"):
         opened(tmp_path, min_clients=4)
+
+
+def test_what_clients_probe_on_is_not_made_up(tmp_path):
+    from baffle.report import summarise
+
+    config = CONFIG | {"probe": {**CONFIG["probe"], "batch": 0}}
+    run = opened(tmp_path, config)
+    served(run, Loopback(tmp_path), lambda: run.coordinator.server.state.round >= 2)
+    served(opened(tmp_path, config), Loopback(tmp_path))
+    rows = read_metrics(tmp_path / "run")
+    assert [row["example_evaluations"] for row in rows] == [None] * 5
+    assert rows[-1]["probes"] > rows[0]["probes"] > 0
+    assert summarise(tmp_path / "run").example_evaluations is None

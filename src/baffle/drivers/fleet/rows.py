@@ -27,7 +27,7 @@ class Book:
     def __init__(self, log: MetricsLog, dimension: int, batch: int) -> None:
         self.log, self._dimension, self._batch = log, dimension, batch
         last = log.rows[-1] if log.rows else {}
-        self._totals: dict[str, float] = {name: last.get(name, 0) for name in TOTALS}
+        self._totals: dict[str, float] = {name: last.get(name) or 0 for name in TOTALS}
         self._faults: dict[str, int] = dict(last.get("faults", {}))
         self._seen = Tally()
 
@@ -99,4 +99,6 @@ class Book:
         if not outcome.reports:
             row["loss"] = math.nan
         faults = {name: n for name, n in sorted(self._faults.items()) if n}
-        return row | {"dimension": self._dimension, "faults": faults} | self._totals
+        # Who probes on all that it has does not say how much that is.
+        unknown = {} if self._batch else {"example_evaluations": math.nan}
+        return row | {"dimension": self._dimension, "faults": faults} | self._totals | unknown
