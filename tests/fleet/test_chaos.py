@@ -82,7 +82,9 @@ def by_whoever(self, ask, plan, honest=FleetClient._report):
 
 def all_new(self, node, holds, online, honest=Members.greet):
     """Know nobody's tag again."""
-    self._by_tag.pop(holds.tag, None)
+    known = self._by_tag.pop(holds.tag, None)
+    if known is not None:
+        self.by_number.pop(known.number)
     return honest(self, node, holds, online)
 
 

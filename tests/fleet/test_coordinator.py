@@ -278,3 +278,15 @@ def test_one_client_cannot_drown_the_evaluations_of_the_others():
     assert mean_evaluation([sane] * 3) == {
         "client_examples": 300, "client_loss": 1.0, "client_accuracy": 0.9,
     }  # fmt: skip
+
+
+def test_an_ask_in_the_servers_name_costs_a_client_nothing(fleet):
+    fleet.round()
+    holding = fleet.home.members.by_number[1].holding
+    asks = fleet.coordinator.open(1.0)
+    again = fleet.says(101, Trouble("forged", "not my server", None), 1.0)
+    assert [m.node for m in again] == [101]
+    assert len(again[0].parts) == 1  # no snapshot
+    assert fleet.home.members.by_number[1].holding == holding
+    fleet.deliver([*asks, *again], 1.0)
+    assert fleet.end(1.0).participants == (0, 1, 2)

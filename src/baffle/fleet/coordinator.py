@@ -34,7 +34,7 @@ from baffle.protocol.exchange import (
     Trouble,
     decode_answer,
 )
-from baffle.protocol.exchange.trouble import MENDED_BY_SNAPSHOT
+from baffle.protocol.exchange.trouble import ASKED_AGAIN
 from baffle.protocol.server import Stage
 
 
@@ -295,13 +295,14 @@ class Coordinator:
         if answer.seal == answer.sealed(member.tag, self._plan).seal:
             return
         plan, report = self.server.plan, decode_report(answer.report, self.server.plan)
+        if (report.run, report.client) != (plan.run[:RUN_PREFIX], member.number):
+            return
         before = self._before
         if before and report.round == before.number and member.number in before.reported:
             raise Refused(
-                "twice", f"client {member.number} reported in round {report.round} already"
+                "twice", f"client {member.number} reported to round {report.round} already"
             )
-        found = (report.run, report.round, report.client)
-        if found == (plan.run[:RUN_PREFIX], plan.round, member.number):
+        if report.round == plan.round:
             raise Refused(
                 "seal",
                 f"client {member.number}: a report without the seal of its answer to this plan; "
@@ -311,13 +312,14 @@ class Coordinator:
     def _trouble(self, member: Member, trouble: Trouble) -> list[Outgoing]:
         text = f"client {member.number}: {trouble.text}"
         self.tally.fault(trouble.reason, text, node=member.node)
-        member.holding = trouble.holding
+        if trouble.reason != "forged":  # who refuses an ask has not looked at what it holds
+            member.holding = trouble.holding
         if self._farewell is not None:
             return self._farewell.mend(member) if member.node in self.online else []
         open_ = self.round
         if open_ is None or member.number not in open_.awaited():
             return []
-        if trouble.reason in MENDED_BY_SNAPSHOT and member.number not in open_.mended:
+        if trouble.reason in ASKED_AGAIN and member.number not in open_.mended:
             open_.mended.add(member.number)
             return [self._ask(member, anew=self._is_lost(trouble))]
         open_.lost[member.number] = f"said {trouble.reason}"
@@ -325,6 +327,8 @@ class Coordinator:
 
     def _is_lost(self, trouble: Trouble) -> bool:
         """Return whether only a whole state helps: rounds do if a client is merely behind."""
+        if trouble.reason == "forged":
+            return False
         held = trouble.holding
         return trouble.reason != "behind" or not (held is None or self.downlink.knows(held))
 

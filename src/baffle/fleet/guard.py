@@ -9,6 +9,7 @@ from baffle.errors import ProtocolError, Refused
 from baffle.fleet.client import FleetClient
 from baffle.protocol.exchange import Trouble, decode_ask, encode_answer
 from baffle.protocol.exchange.signed import Pin, open_ask
+from baffle.protocol.messages import run_id
 
 
 class Keys(Protocol):
@@ -45,13 +46,17 @@ class Guard:
         run = self._client.run
         try:
             ask, key = open_ask(parts[0] if parts else b"", self._node)
-            run = decode_ask(ask).run
+            found = decode_ask(ask)
+            run = found.run
             known = self._keys.key(run)
             self._pin.require(key, known)
         except ProtocolError as problem:
             reason = problem.reason if isinstance(problem, Refused) else "decode"
             return encode_answer(Trouble(reason, str(problem), None), run)
+        # Before anything else is kept of the run: a crash must not leave a run without its key.
+        if known is None and found.genesis is not None and run_id(found.genesis) == run:
+            self._keys.keep_key(run, key)
         answer = self._client.handle([ask, *parts[1:]])
-        if known is None:
+        if known is None and self._client.run == run:  # it held the run already, without a key
             self._keys.keep_key(run, key)
         return answer

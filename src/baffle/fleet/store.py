@@ -131,9 +131,9 @@ class FolderStore:
 
     def keep_key(self, run: bytes, key: bytes) -> None:
         """Keep the key of a run that the client took up."""
-        if self._of(run).is_dir():
-            with _reported(self._of(run)):
-                durable.write(self._of(run) / SERVER_KEY, key)
+        with _reported(self._of(run)):
+            self._of(run).mkdir(parents=True, exist_ok=True)
+            durable.write(self._of(run) / SERVER_KEY, key)
 
     def _of(self, run: bytes) -> Path:
         return self._folder / run.hex()

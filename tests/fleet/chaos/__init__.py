@@ -5,8 +5,12 @@ agenda.py     virtual time
 network.py    loses, doubles, delays, truncates, flips bits; carries both ways
 node.py       a client's process on its disk, which dies and forgets
 home.py       the server's process on its disk, which dies between any two steps
-forger.py     messages that nobody honest sent
+forger.py     messages to the server that nobody honest sent
+liar.py       asks to clients that the server did not send, or not to them
+signing.py    keys, who signed what for whom, and what a client's guard must make of it
+gremlins.py   what befalls machines and people from second to second
 truth.py      what the honest clients computed, and what the ledger must therefore hold
+ending.py     what must hold all along and at the end; invariant.py says that it does not
 simulation.py the events of one run, and its calm end
 table.py      what happened, over many seeds
 

@@ -51,8 +51,7 @@ class Disk:
 
     def keep_key(self, run, key):
         self._dies("keep_key")
-        if run in self._runs:
-            self.keys[run] = key
+        self.keys[run] = key
 
     def wipe(self):
         self.kept, self.older, self.keys, self._runs = {}, [], {}, set()

@@ -1,5 +1,6 @@
 """Keys, and who signed which ask for whom: by that it is known which asks a client may answer."""
 
+import functools
 import hashlib
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -92,8 +93,13 @@ def known_key(node, parts):
 
 def ask_of(parts):
     """Return the ask of a signed message, None if it holds none; its signature is not looked at."""
+    return _opened(parts[0]) if parts else None
+
+
+@functools.lru_cache(64)
+def _opened(data):
     try:
-        return decode_ask(parts[0][ENVELOPE_BYTES:]) if parts else None
+        return decode_ask(data[ENVELOPE_BYTES:])
     except ProtocolError:
         return None
 

@@ -18,3 +18,5 @@ REASONS = (
 CODES = {reason: code for code, reason in enumerate(REASONS)}
 # What a snapshot, which comes with the genesis, can set right: the server sends one at once.
 MENDED_BY_SNAPSHOT = frozenset({"behind", "digest", "run", "decode", "nonfinite"})
+# And what may have been someone else's ask: the server's own follows.
+ASKED_AGAIN = MENDED_BY_SNAPSHOT | {"forged"}
