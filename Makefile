@@ -35,7 +35,7 @@ fleet: $(FLEET) ## a real federation on loopback: TLS, keys, three nodes, kills;
 	$(BIN)/python -m tools.fleet.demo $(ARGS)
 
 fuzz: install ## a million hostile inputs to each decoder; about ten minutes
-	$(BIN)/python -m tools.fuzz --inputs 1000000 --jobs 2 --out fuzz.jsonl --table
+	$(BIN)/python -m tools.fuzz --inputs 1000000 --jobs 2 --out fuzz.jsonl
 
 check: lint types layers snippets ## everything below; make -k check goes on after a failure
 
