@@ -17,6 +17,7 @@ from baffle.errors import ConfigError, DecodeError
 
 NUMBERS = ("client", "partition-id")
 STATE_DIR = "state-dir"
+LEAST_PATIENCE = 15.0
 logger = logging.getLogger(__name__)
 
 
@@ -66,7 +67,8 @@ def answer_of(parts: list[bytes], context: Any, functions: Mapping[str, Any]) ->
         raise ConfigError("fleet.process is lasting: make_model and the like must be importable")
     if process == "own" or simulation or not references:
         return _here(parts, context, options, functions, simulation)
-    return _lasting(parts, options, float(fleet.get("patience", 600.0)))
+    # Longer than a round nobody waits; a start that takes longer goes on, and the next ask waits.
+    return _lasting(parts, options, max(LEAST_PATIENCE, float(fleet.get("deadline", 120.0))))
 
 
 def _is_simulated() -> bool:
