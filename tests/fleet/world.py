@@ -1,5 +1,6 @@
 """A fleet in memory: coordinator, clients with their stores, a ledger; no sockets, no clock."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -9,10 +10,10 @@ from baffle.config import resolve
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.drivers.build import genesis, policy
 from baffle.fleet import Coordinator, Downlink, FleetClient, Identity, Kept, Members, Pace
-from baffle.ledger import Ledger, Row
+from baffle.ledger import Ledger, Row, snapshot
 from baffle.ledger.replay import replay
 from baffle.protocol import Rules, Server
-from baffle.protocol.exchange import Evaluation
+from baffle.protocol.exchange import Evaluation, SnapshotHeader, encode_ask
 from baffle.protocol.participants import encode_participants
 
 SIGNATURE = ModelSignature((TensorSpec("b", (2,)), TensorSpec("w", (2, 3))))
@@ -68,7 +69,7 @@ class MemoryStore:
     def load(self, run):
         return self.kept.get(run)
 
-    def save(self, replica, kept):
+    def save(self, replica, kept, rows=()):
         # The answer lives in the process only.
         self.kept[replica.genesis.run] = (replica, Kept(kept.data, kept.microseconds))
 
@@ -143,3 +144,10 @@ class Home:
                 closed.digest,
             )
         )
+
+
+def snapshot_parts(copy, ask):
+    """Return an ask with a copy's state before it, as parts of a message."""
+    data = snapshot.encode(copy.state)
+    header = SnapshotHeader(copy.state.round, len(data), hashlib.sha256(data).digest(), 1)
+    return [encode_ask(dataclasses.replace(ask, snapshot=header)), data]

@@ -171,7 +171,7 @@ class FleetClient:
         if ask.snapshot is None and rounds > 0:
             took = round((self._clock() - started) * 1e6 / rounds)
             self._kept = dataclasses.replace(self._kept, microseconds=min(took, 2**32 - 1))
-        self._store.save(after, self._kept)
+        self._store.save(after, self._kept, () if ask.snapshot else ask.tail)
 
     def _holds(self, ask: Ask) -> Holds:
         assert self._replica is not None

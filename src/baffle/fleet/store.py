@@ -1,7 +1,8 @@
 """What a client keeps between processes: genesis, state, and a few facts, by run.
 
     <folder>/<run>/genesis.json         as it came
-    <folder>/<run>/state.safetensors    the newest state, in the snapshot format
+    <folder>/<run>/state.safetensors    a state, in the snapshot format
+    <folder>/<run>/tail.bin             the rounds since then; see `tail`
     <folder>/<run>/client.json          hash of its data, how long a round takes to rebuild
     <folder>/<run>/server.key           public key that the run's asks come under
 
@@ -13,20 +14,23 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from baffle.errors import BaffleError
+from baffle.errors import BaffleError, ProtocolError
 from baffle.fleet.replica import Replica
+from baffle.fleet.tail import TailFile
 from baffle.ledger import durable, snapshot
 from baffle.protocol import Genesis
-from baffle.protocol.exchange import Answer
+from baffle.protocol.exchange import Answer, TailRow
 from baffle.protocol.exchange.signed import KEY_BYTES
 
 GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
-SERVER_KEY = "server.key"
+TAIL, SERVER_KEY = "tail.bin", "server.key"
+MOST_ROWS, MOST_SECONDS = 64, 2.0
 RUNS = 4  # runs whose state is kept, the newest
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,16 @@ class Kept:
     answer: Answer | None = None
 
 
+def most_rows(microseconds: int) -> int:
+    """Return how many rounds may lie behind a stored state, if each takes so long to rebuild.
+
+    Example:
+        >>> most_rows(0), most_rows(100_000), most_rows(10_000_000)
+        (64, 20, 1)
+    """
+    return max(1, min(MOST_ROWS, int(MOST_SECONDS * 1e6 / max(1, microseconds))))
+
+
 class Store(Protocol):
     """Where a client keeps its copies of runs."""
 
@@ -58,13 +72,21 @@ class Store(Protocol):
         """Return what is kept of a run, None if there is nothing usable."""
         ...
 
-    def save(self, replica: Replica, kept: Kept) -> None:
-        """Keep a copy."""
+    def save(self, replica: Replica, kept: Kept, rows: Sequence[TailRow] = ()) -> None:
+        """Keep a copy.
+
+        Args:
+            replica, kept: what to keep.
+            rows: the rounds that lead to it from what was saved before; empty if none do.
+        """
         ...
 
 
 class FolderStore:
     """A store on disk. A full disk costs a later snapshot, nothing else.
+
+    A state is written when it came as a whole, and else so seldom that reading the rounds behind it
+    takes a moment: a model of 160 MB is not written again for a round of half a kilobyte.
 
     Args:
         folder: the client's own; made if missing.
@@ -72,6 +94,7 @@ class FolderStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._behind: dict[bytes, int] = {}  # rounds in each run's tail that we know of
 
     def begin(self, genesis: Genesis) -> None:
         """Make room for a run, and forget all but the newest others."""
@@ -85,7 +108,7 @@ class FolderStore:
         runs = [f for f in self._folder.iterdir() if (f / GENESIS).is_file()]
         runs.sort(key=lambda f: (f / GENESIS).stat().st_mtime, reverse=True)
         for old in runs[RUNS:]:
-            for name in (GENESIS, STATE, FACTS):
+            for name in (GENESIS, STATE, TAIL, FACTS):
                 (old / name).unlink(missing_ok=True)
 
     def load(self, run: bytes) -> tuple[Replica, Kept] | None:
@@ -97,7 +120,7 @@ class FolderStore:
             return None
         if genesis.run != run:
             return None
-        return self._state(folder, Replica(genesis)), _facts(folder)
+        return self._followed(folder, self._state(folder, Replica(genesis))), _facts(folder)
 
     def _state(self, folder: Path, empty: Replica) -> Replica:
         try:
@@ -110,16 +133,41 @@ class FolderStore:
             return empty
         return Replica(empty.genesis, state, digest)
 
-    def save(self, replica: Replica, kept: Kept) -> None:
-        """Keep a copy."""
+    def _followed(self, folder: Path, copy: Replica) -> Replica:
+        """Return a copy after the rounds that lie behind its state."""
+        count = 0
+        try:
+            for row in TailFile(folder / TAIL).rows() if copy.state else ():
+                copy, count = copy.followed(row), count + 1
+        except (ProtocolError, OSError) as problem:
+            logger.warning("%s: later rounds will be asked for: %s", folder, problem)
+            count = MOST_ROWS  # the next save writes a state
+        self._behind[copy.genesis.run] = count
+        return copy
+
+    def save(self, replica: Replica, kept: Kept, rows: Sequence[TailRow] = ()) -> None:
+        """Keep a copy: the rounds that led to it, or the state."""
         folder = self._of(replica.genesis.run)
         facts = {"data": kept.data.hex(), "microseconds": kept.microseconds}
         with _reported(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if replica.state is not None:
-                self._write(folder / STATE, snapshot.encode(replica.state))
+                self._keep(folder, replica, kept, rows)
             self._write(folder / FACTS, json.dumps(facts).encode())
             (folder / GENESIS).touch()  # the run at hand is the newest
+
+    def _keep(self, folder: Path, copy: Replica, kept: Kept, rows: Sequence[TailRow]) -> None:
+        run, tail = copy.genesis.run, TailFile(folder / TAIL)
+        behind = self._behind.get(run, MOST_ROWS) + len(rows)
+        if rows and behind <= most_rows(kept.microseconds):
+            self._behind[run] = MOST_ROWS  # until they are there
+            tail.append(rows)
+            self._behind[run] = behind
+        else:
+            assert copy.state is not None
+            self._write(folder / STATE, snapshot.encode(copy.state))
+            tail.clear()  # killed before this, its rounds are passed over
+            self._behind[run] = 0
 
     def key(self, run: bytes) -> bytes | None:
         """Return the public key that a run's asks come under, None if the run is new."""

@@ -6,12 +6,14 @@ process remembers of a client may be old; the context is not.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from baffle.errors import BaffleError
 from baffle.fleet import Kept, Replica
 from baffle.ledger import snapshot
 from baffle.protocol import Genesis
+from baffle.protocol.exchange import TailRow
 
 NAME = "baffle"
 
@@ -47,7 +49,7 @@ class RecordStore:
         state, digest = snapshot.decode(fields["state"], empty.form)
         return Replica(empty.genesis, state, digest), kept
 
-    def save(self, replica: Replica, kept: Kept) -> None:
+    def save(self, replica: Replica, kept: Kept, rows: Sequence[TailRow] = ()) -> None:
         """Keep a copy."""
         state = {"state": snapshot.encode(replica.state)} if replica.state else {}
         facts = {"data": kept.data, "microseconds": kept.microseconds}

@@ -47,6 +47,11 @@ class Reader:
         self.need(size <= limit, f"{name} of at most {limit} bytes", size)
         return self.take(size)
 
+    @property
+    def left(self) -> int:
+        """How many bytes are left."""
+        return len(self._data) - self._at
+
     def rest(self) -> bytes:
         """Return all that is left."""
         return self.take(len(self._data) - self._at)
