@@ -48,8 +48,9 @@ def test_the_verdict_is_the_exit_code(found, code):
 
 @pytest.mark.slow
 @pytest.mark.flower
-def test_a_fleet_that_is_killed_piece_by_piece_makes_the_undisturbed_run(tmp_path):
+def test_one_process_a_simulation_and_a_fleet_that_is_killed_make_one_run(tmp_path):
     output = tmp_path / "figures.json"
-    code = demo.main(["--rounds", "4", "--keep", str(tmp_path / "fleet"), "--output", str(output)])
+    asked = ["--rounds", "4", "--simulation", "--keep", str(tmp_path / "fleet")]
+    code = demo.main([*asked, "--output", str(output)])
     found = json.loads(output.read_text())
     assert (code, found["same"], found["kills"]) == (0, True, ["server", "1", "superlink"])

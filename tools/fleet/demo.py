@@ -26,6 +26,7 @@ from typing import Any
 from baffle.drivers.fleet.key import server_key
 from baffle.protocol.exchange.signed import public_bytes
 from tools.fleet.deployment import Deployment
+from tools.fleet.simulation import simulate
 
 APP = Path(__file__).parents[2] / "examples" / "flower"
 NODES = 3
@@ -208,6 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--kills", type=int, default=-1, help="random ones instead of the planned")
     parser.add_argument("--key", type=int, default=0, help="of the random kills")
+    parser.add_argument(
+        "--simulation", action="store_true", help="make the run in Flower's simulation as well"
+    )
     parser.add_argument("--keep", type=Path, help="folder for logs, keys and the run; kept")
     parser.add_argument("--output", type=Path, help="file for the figures, as JSON")
     asked = parser.parse_args(arguments)
@@ -236,6 +240,7 @@ def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
     say(f"undisturbed: {asked.rounds} rounds in this process")
     expected = undisturbed(asked.rounds, folder / "undisturbed")
     say(f"digest {expected[-1][:16]}…")
+    simulated = _in_simulation(asked.rounds, folder, say) if asked.simulation else expected
     plan = planned(asked.rounds) if asked.kills < 0 else drawn(asked.rounds, asked.kills, asked.key)
     say(f"a SuperLink with TLS, {NODES} SuperNodes with keys, on loopback")
     with Deployment(folder, node_configs(folder)) as deployment:
@@ -250,7 +255,7 @@ def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
     figures = {
         "rounds": asked.rounds,
         "kills": fleet.kills,
-        "same": found == expected,
+        "same": found == expected == simulated,
         "digest": found[-1],
         "expected": expected[-1],
         "faults": rows[-1]["faults"],
@@ -260,6 +265,16 @@ def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
     if asked.output:
         asked.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     return _verdict(say, figures)
+
+
+def _in_simulation(rounds: int, folder: Path, say: Callable[[str], None]) -> list[str]:
+    """Return the digests of all rounds in Flower's simulation."""
+    say("the same in Flower's simulation")
+    config = app_config(rounds, folder, folder / "simulation")
+    simulate(APP, config, NODES, folder / "simulation-home")
+    digests = [row["digest"] for row in rows_of(folder / "simulation")]
+    say(f"{len(digests)} rounds, digest {(digests or ['none'])[-1][:16]}…")
+    return digests
 
 
 def _wait_for_end(fleet: Fleet) -> None:
