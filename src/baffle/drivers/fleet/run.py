@@ -17,6 +17,7 @@ from baffle.backends.torch import evaluate, initial_weights, model_signature
 from baffle.cohort import cohort_size
 from baffle.config import FleetSettings, Settings, resolve, to_toml
 from baffle.drivers.build import genesis, policy
+from baffle.drivers.fleet.asked import one_client_a_pass, pace_of, require_same
 from baffle.drivers.fleet.key import server_key
 from baffle.drivers.fleet.rows import Book
 from baffle.drivers.fleet.task import ServerTask
@@ -24,7 +25,7 @@ from baffle.drivers.local.calibrate import calibrate
 from baffle.drivers.local.metrics import MetricsLog
 from baffle.drivers.local.session import CONFIG, with_clients
 from baffle.errors import ConfigError, LedgerError, LedgerFull
-from baffle.fleet import Coordinator, Downlink, Members, Pace
+from baffle.fleet import Coordinator, Downlink, Members
 from baffle.ledger import Ledger, Row, durable
 from baffle.ledger.database import DATABASE
 from baffle.ledger.replay import Replayed, replay
@@ -144,7 +145,7 @@ def open_run(
 
 
 def _start(settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder: Path) -> FleetRun:
-    settings = _one_client_a_pass(settings)
+    settings = one_client_a_pass(settings)
     task = make_task(settings)
     settings = _with_step_size(settings, task)
     signature = model_signature(task.model)
@@ -205,13 +206,6 @@ def _key_file(fleet: FleetSettings, folder: Path) -> Path:
     return Path(fleet.server_key).expanduser() if fleet.server_key else folder / SERVER_KEY
 
 
-def _one_client_a_pass(settings: Settings) -> Settings:
-    """Return the settings of a fleet, whose clients share no pass."""
-    if settings.engine.clients > 1:
-        logger.warning("engine.clients is 1 in a fleet, whose clients are alone with their data")
-    return settings.model_copy(update={"engine": settings.engine.model_copy(update={"clients": 1})})
-
-
 def _with_step_size(settings: Settings, task: ServerTask) -> Settings:
     if settings.update.step_size != "auto":
         return settings
@@ -224,36 +218,6 @@ def _with_step_size(settings: Settings, task: ServerTask) -> Settings:
     logger.info("step size %g, chosen by %d short trials", step_size, len(trials))
     update = settings.update.model_copy(update={"step_size": step_size})
     return settings.model_copy(update={"update": update})
-
-
-def require_same(asked: Settings, stored: Settings, folder: Path) -> None:
-    """Raise ConfigError if a setting that is asked for is not the stored run's.
-
-    What is left open ("auto", an engine's 0, the folder in which runs are made) is as stored.
-    """
-    was, wanted = _flat(stored), _flat(asked)
-    open_ = {"output.dir", "engine.clients"}
-    other = [
-        f"{key} = {was.get(key)!r} (asked: {value!r})"
-        for key, value in wanted.items()
-        if key not in open_
-        and value != "auto"
-        and not (key.startswith("engine.") and value in (0, ""))
-        and value != was.get(key)
-    ]
-    if other:
-        raise ConfigError(
-            f"{folder} holds a run with {', '.join(other)}: choose another fleet.run_dir, or the "
-            "same settings to go on with it"
-        )
-
-
-def _flat(settings: Settings) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.model_dump(mode="json").items():
-        inner = value if isinstance(value, dict) else None
-        flat |= {f"{name}.{k}": v for k, v in inner.items()} if inner else {name: value}
-    return flat
 
 
 def _opened(
@@ -273,7 +237,7 @@ def _opened(
         server,
         _members(folder, f.clients),
         Downlink(ledger, spec.initial),
-        _pace(fleet),
+        pace_of(fleet),
         cohort_size(f.clients, f.participation, f.cohort),
     )
     dimension = requests.first.kind.dimension(spec.signature, at.state.numpy()[WEIGHTS])
@@ -288,19 +252,6 @@ def _members(folder: Path, clients: int) -> Members:
     if not path.exists():
         return Members(clients)
     return Members.from_json(path.read_text(encoding="utf-8"), clients)
-
-
-def _pace(fleet: FleetSettings) -> Pace:
-    return Pace(
-        deadline=fleet.deadline,
-        over_selection=fleet.over_selection,
-        min_clients=fleet.min_clients,
-        gather=fleet.gather,
-        evaluate_every=fleet.evaluate_every,
-        bytes_per_second=fleet.bytes_per_second,
-        greet_again=fleet.deadline,
-        remind=fleet.remind,
-    )
 
 
 def timed_advance(run: FleetRun) -> float:
