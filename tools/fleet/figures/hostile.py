@@ -23,17 +23,21 @@ from tools.fuzz import table
 HAPPENED = {
     "messages lost": ("network.lose.",),
     "messages doubled": ("network.double.",),
-    "messages delayed or out of order": ("network.delay.", "network.reordered"),
+    "messages delayed": ("network.delay.",),
     "messages truncated, or with flipped bits": ("network.truncate.", "network.flip."),
     "messages forged": ("forged_", "lied_"),
     "servers killed": ("server.kill",),
     "rounds held up by a full disk": ("server.full_disk_refused",),
     "clients killed": ("node.kill_",),
-    "clients gone, wiped, set back, corrupted": ("gremlin.",),
-    "clients with broken losses, models or data": ("sick.",),
+    "clients gone, moved to another node": ("gremlin.leave", "gremlin.move"),
+    "disks wiped, or set back": ("gremlin.wipe", "gremlin.revert"),
+    "copies corrupted in memory": ("gremlin.corrupt",),
+    "clients with broken losses": ("sick.",),
+    "models or data changed": ("gremlin.model", "gremlin.data"),
     "rounds abandoned": ("round.abandoned",),
     "refused, or told of, by name": ("fault.",),
-    "reports computed again and compared": ("truth.",),
+    "asks refused at the clients' guards": ("door.",),
+    "reports computed again and compared": ("truth.re", "truth.same", "truth.other"),
 }
 
 
