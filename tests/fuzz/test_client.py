@@ -52,7 +52,7 @@ class Disk(dict):
     def load(self, run):
         return self.get(run)
 
-    def save(self, replica, kept):
+    def save(self, replica, kept, rows=()):
         self[replica.genesis.run] = (replica, Kept(kept.data, kept.microseconds))
 
 
