@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -9,10 +10,7 @@ from baffle.errors import DecodeError
 from tools.fuzz.draws import Draws
 from tools.fuzz.mutations import Sample, mutated
 
-POOL, LARGE = (
-    192,
-    3,
-)  # valid messages that a block's inputs are made from, and large ones among them
+POOL, LARGE = 192, 3  # valid messages that a block is made from, and large ones among them
 HONEST = 24  # one input in so many is left as it is, and must be accepted
 
 
@@ -32,7 +30,7 @@ class Case(NamedTuple):
     size: int
 
 
-class Target:
+class Target(ABC):
     """A decoder, its inputs, and what must hold for them.
 
     Attributes:
@@ -46,21 +44,21 @@ class Target:
     slope: ClassVar[int] = 16
     constant: ClassVar[int] = 1 << 14
 
+    @abstractmethod
     def prepare(self, draws: Draws) -> None:
         """Make the valid messages of a block."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, draws: Draws, large: bool) -> Case:
         """Return the next input, seldom a large one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, case: Case) -> Any:
         """Call the decoder."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wrong(self, case: Case, value: Any) -> str | None:
         """Return what is wrong with having accepted this, or None."""
-        raise NotImplementedError
 
 
 class Bytes(Target):
@@ -69,9 +67,9 @@ class Bytes(Target):
     samples: Sequence[tuple[Sample, Any]]
     large: Sequence[tuple[Sample, Any]]
 
+    @abstractmethod
     def sample(self, draws: Draws, large: bool) -> tuple[Sample, Any]:
         """Return a valid message and what its decoder is told besides."""
-        raise NotImplementedError
 
     def prepare(self, draws: Draws) -> None:
         """Make the valid messages of a block."""
