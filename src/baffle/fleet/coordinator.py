@@ -160,6 +160,8 @@ class Coordinator:
         if open_ is None or not self.pace.remind or now - open_.opened < self.pace.remind:
             return []
         silent = open_.awaited() - open_.reminded
+        if not silent:
+            return []
         there = [member for member in self.present if member.number in silent]
         open_.reminded.update(member.number for member in there)
         return [self._ask(member) for member in there]

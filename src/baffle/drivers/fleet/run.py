@@ -86,16 +86,17 @@ class FleetRun:
             except LedgerFull as problem:  # a longer replay, nothing else
                 logger.warning("no snapshot of round %d: %s", state.round, problem)
 
-    def keep_members(self) -> None:
-        """Keep the roster, if it changed since it was kept last."""
+    def keep_members(self) -> bool:
+        """Keep the roster, if it changed since it was kept last; returns whether it is kept."""
         text = self.coordinator.members.to_json()
         if text != self._members:
             try:
                 durable.write(self.folder / MEMBERS, text.encode())
             except OSError as problem:  # kept at the next look, or learnt anew after a restart
                 logger.warning("the roster could not be kept: %s", problem)
-                return
+                return False
             self._members = text
+        return True
 
     def served(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights to evaluate and to ship: averaged, if the run averages."""

@@ -51,6 +51,7 @@ class Serving:
     _opened: float = 0.0
     _evaluation_seconds: float = 0.0
     _joined: int = 0
+    _roster_changed: bool = False
 
     def serve(self) -> bool:
         """Run the rounds that are left; returns whether all are done.
@@ -117,11 +118,13 @@ class Serving:
     def _tell(self) -> None:
         for event in self.run.coordinator.tally.drain():
             self._joined += event.name == "joined"
+            self._roster_changed |= event.name == "joined"
             level = logging.WARNING if event.name in ("fault", "abandoned") else logging.INFO
             said = event.fields.get("text") or json.dumps(event.fields, default=str)
             logger.log(level, "%s: %s", event.name, said)
             self.monitor.event(event.name, **event.fields)
-        self.run.keep_members()
+        if self._roster_changed:
+            self._roster_changed = not self.run.keep_members()
 
     def _wait(self, stage: str) -> None:
         if self.clock() - self._wrote >= STATUS_SECONDS:
