@@ -15,6 +15,7 @@ from baffle.ledger.replay import replay
 from baffle.protocol import Rules, Server
 from baffle.protocol.exchange import Evaluation, SnapshotHeader, encode_ask
 from baffle.protocol.participants import encode_participants
+from tests.quadratic import quadratic
 
 SIGNATURE = ModelSignature((TensorSpec("b", (2,)), TensorSpec("w", (2, 3))))
 DIMENSION = 8
@@ -27,17 +28,7 @@ class Quadratic:
         self.centres = centres
 
     def __call__(self, weights, points, examples):
-        factors, scales = points.factors(SIGNATURE, weights), points.scales(SIGNATURE)
-        moved = np.concatenate(
-            [
-                np.asarray(weights[n]).reshape(1, -1)
-                + scales[n][:, None] * factors[n].dense().reshape(len(points), -1)
-                for n in ("b", "w")
-            ],
-            axis=1,
-            dtype=np.float64,
-        )
-        return ((moved[:, None] - self.centres[examples][None]) ** 2).sum(axis=2).mean(axis=1) / 2
+        return quadratic(self.centres[examples], SIGNATURE, weights, points)
 
 
 class Backing:

@@ -6,6 +6,7 @@ from baffle.config import resolve
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.drivers.build import genesis, policy
 from baffle.protocol import Client, Rules, Server
+from tests.quadratic import quadratic
 
 SIGNATURE = ModelSignature((TensorSpec("w", (4, 3)), TensorSpec("b", (4,))))
 CLIENTS = 5
@@ -19,17 +20,7 @@ class Quadratic:
         self.spoil = spoil
 
     def __call__(self, weights, points, examples):
-        factors, scales = points.factors(SIGNATURE, weights), points.scales(SIGNATURE)
-        moved = np.concatenate(
-            [
-                np.asarray(weights[n]).reshape(1, -1)
-                + scales[n][:, None] * factors[n].dense().reshape(len(points), -1)
-                for n in ("b", "w")
-            ],
-            axis=1,
-            dtype=np.float64,
-        )
-        losses = ((moved[:, None] - self.centres[examples][None]) ** 2).sum(axis=2).mean(axis=1) / 2
+        losses = quadratic(self.centres[examples], SIGNATURE, weights, points)
         losses[list(self.spoil)] = np.nan
         return losses
 
