@@ -8,7 +8,7 @@ FLEET := $(VENV)/.fleet
 CODE := $(wildcard src tests tools examples benchmarks experiments deploy)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test fleet fuzz check lint types layers snippets clean
+.PHONY: help install run test fleet fuzz study check lint types layers snippets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ fleet: $(FLEET) ## a real federation on loopback: TLS, keys, three nodes, kills;
 
 fuzz: install ## a million hostile inputs to each decoder; about ten minutes
 	$(BIN)/python -m tools.fuzz --inputs 1000000 --jobs 2 --out fuzz.jsonl
+
+study: install ## what is missing of a study; make study NAME=quantisation ARGS=--list
+	$(BIN)/python -m experiments $(NAME) $(ARGS)
 
 check: lint types layers snippets ## everything below; make -k check goes on after a failure
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.directions.coordinates import Purpose
+from baffle.directions.coordinates import Purpose, Stream
 from baffle.directions.keyed import Keys, keyed_words
 from baffle.errors import ConfigError
 
@@ -95,6 +95,18 @@ def rounding_words(client_key: int, round: int, step: int, count: int) -> NDArra
     keys = np.array([client_key], dtype=np.uint64)
     only: NDArray[np.uint32] = rounding_rows(keys, round, step, count)[0]
     return only
+
+
+def example_words(
+    client_key: int, round: int, count: int, examples: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Return the words that decide the rounding of each example's `count` directions.
+
+    By the example's number and not by its place among those taken, so that one more or less
+    changes no other's; uint32 [len(examples), count].
+    """
+    stream = Stream(client_key, Purpose.ROUNDING, round)
+    return stream.words(examples + 1, count)  # index 0 is a whole batch's
 
 
 def rounding_rows(keys: Keys, round: int, step: int, count: int) -> NDArray[np.uint32]:

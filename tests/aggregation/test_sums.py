@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baffle.aggregation import WeightedSum, require_exact
+from baffle.aggregation import Part, Summing, require_exact
 from baffle.directions import make_kind
 from baffle.errors import BoundError
 from baffle.quantisation import Quantiser
@@ -15,11 +15,15 @@ REPORTS = st.lists(
 )
 
 
+def part(values, weight):
+    return Part(weight * np.array(values, dtype=np.int64), 1, weight, weight**2, (1, 2, 3, 4, 5, 6))
+
+
 def summed(reports):
-    total = WeightedSum(3)
+    collector = Summing(3)
     for values, weight in reports:
-        total.add(np.array(values, dtype=np.int64), weight)
-    return total
+        collector.add(part(values, weight))
+    return collector.total()
 
 
 @given(REPORTS, st.randoms())
@@ -29,6 +33,7 @@ def test_the_sum_is_pythons_in_any_order(reports, chance):
     assert total.reports == len(reports)
     assert total.weight == sum(w for _, w in reports)
     assert total.weight_squares == sum(w * w for _, w in reports)
+    assert total.counters == tuple(n * len(reports) for n in range(1, 7))
     chance.shuffle(reports)
     assert np.array_equal(summed(reports).values, total.values)
 
@@ -59,7 +64,7 @@ def test_the_largest_reports_that_the_bound_admits_do_not_overflow():
     weight, limit = 2**32 - 1, 2**23 - 1
     clients = (2**63 - 1) // (weight * limit)
     assert require_exact(kind, 24, clients, weight, 1, 1) < 2**63
-    total = WeightedSum(2)
+    collector = Summing(2)
     for _ in range(clients):
-        total.add(np.array([limit, -limit]), weight)
-    assert total.values.tolist() == [clients * weight * limit, -clients * weight * limit]
+        collector.add(part([limit, -limit], weight))
+    assert collector.total().values.tolist() == [clients * weight * limit, -clients * weight * limit]

@@ -55,9 +55,9 @@ def test_only_bytes_cross(tmp_path, monkeypatch, clients, steps):
         up.append(type(data))
         return receive(self, data)
 
-    def spy_collect(self, plan, state, digest, numbers):
+    def spy_collect(self, plan, state, digest, numbers, group):
         down.append(type(plan))
-        for answer in collect(self, plan, state, digest, numbers):
+        for answer in collect(self, plan, state, digest, numbers, group):
             up.append(type(answer.report))
             yield answer
 

@@ -51,7 +51,7 @@ def session(tmp_path):
 def test_from_the_same_losses_come_the_same_bytes(tmp_path, sections):
     session = begin(tmp_path, sections)
     question = asked(session)
-    roster = session.federation.answers.roster
+    roster = session.federation.collecting.answers.roster
     one = list(OneByOne(roster).collect(*question))
     assert list(Together(roster, 1).collect(*question)) == one
     session.close()
@@ -60,7 +60,7 @@ def test_from_the_same_losses_come_the_same_bytes(tmp_path, sections):
 def test_many_in_a_pass_change_losses_by_rounding_alone(session):
     question = asked(session)
     plan = decode_plan(question[0])
-    roster = session.federation.answers.roster
+    roster = session.federation.collecting.answers.roster
     one = [decode_report(a.report, plan) for a in OneByOne(roster).collect(*question)]
     many = [decode_report(a.report, plan) for a in Together(roster, 8).collect(*question)]
     rounding = 1e-6 / plan.radius / 2.0**plan.step_exponent  # of a loss, in quantisation steps
@@ -73,7 +73,7 @@ def test_many_in_a_pass_change_losses_by_rounding_alone(session):
 
 def test_answers_come_in_the_order_asked_for_any_order_and_size(session):
     plan, state, digest, _ = asked(session)
-    roster = session.federation.answers.roster
+    roster = session.federation.collecting.answers.roster
     order = [7, 1, 9, 0, 4]
     for clients in (1, 2, 3, 64):
         answers = list(Together(roster, clients).collect(plan, state, digest, order))
@@ -89,7 +89,7 @@ def test_every_client_checks_the_plan(session):
     plan, state, digest, numbers = asked(session)
     stale = dataclasses.replace(state, round=3)
     with pytest.raises(Refused) as refused:
-        list(Together(session.federation.answers.roster, 4).collect(plan, stale, digest, numbers))
+        list(Together(session.federation.collecting.answers.roster, 4).collect(plan, stale, digest, numbers))
     assert refused.value.reason == "round"
 
 
@@ -100,7 +100,7 @@ def test_a_run_repeats_and_resumes_anywhere_with_the_same_digests(tmp_path, sect
     begin(tmp_path / "broken", TOGETHER, sections).close()
     for until in range(1, 9):
         part = resume(tmp_path / "broken", task_of)
-        assert part.federation.answers.clients == 4
+        assert part.federation.collecting.answers.clients == 4
         part.run(stop=lambda part=part, until=until: part.state.round >= until)
         part.close()
     assert digests(tmp_path / "broken") == whole
@@ -125,6 +125,8 @@ def test_a_run_from_before_there_was_a_choice_stays_what_it_was(tmp_path):
     settings = resolve(SMALL)
     old = settings.model_dump(mode="json")
     old["engine"] = {name: old["engine"][name] for name in ("chunk", "threads")}
+    for later in ("groups", "robust", "secure", "privacy", "hostile"):
+        del old[later]
     whole = finished(tmp_path / "a")
     with Ledger.open(tmp_path / "a") as ledger:
         assert Genesis.from_bytes(ledger.genesis).settings == old
@@ -134,7 +136,7 @@ def test_a_run_from_before_there_was_a_choice_stays_what_it_was(tmp_path):
     (tmp_path / "old.toml").write_text("\n".join(lines))
     again = resolve(load_config(tmp_path / "old.toml"))
     session = start(again, task_of(again), tmp_path / "b")
-    assert session.federation.answers.clients == 1
+    assert session.federation.collecting.answers.clients == 1
     session.run()
     session.close()
     assert digests(tmp_path / "b") == whole
@@ -163,7 +165,7 @@ def test_a_module_that_would_mix_clients_gets_each_client_alone(tmp_path):
     settings = resolve(SMALL, {"federation": {"clients": 6}, "engine": {"clients": 3}})
     session = start(settings, task, tmp_path)
     question = asked(session, range(6))
-    answers = session.federation.answers
+    answers = session.federation.collecting.answers
     assert list(answers.collect(*question)) == list(OneByOne(answers.roster).collect(*question))
     assert "mixes the examples" in answers.roster.probe.apart[0]
     session.close()

@@ -16,7 +16,10 @@ def require_exact(
     Args:
         kind: directions, with their peak entry.
         bits: of the quantiser.
-        clients: largest cohort.
+        clients: largest cohort. Under a rule of `baffle.aggregation.rules` the result is a sum of
+            `rule.weight(rows)` rows, never more than there are, so the cohort bounds it as well:
+            a median holds 1 or 2, Krum 1. Over groups of different sizes a row stands for up to
+            64 times the largest group (`common_weight`): pass groups × 64 × its size.
         weight: largest weight of one client.
         directions, steps: K and H.
 

@@ -41,6 +41,9 @@ class AutoPolicy:
         auto_estimator, auto_radius, auto_step: whether these follow the measurements.
         normalised: whether the update divides by the scalars' deviation; then local steps do too.
         local_step_size: of the clients' own steps when H > 1.
+        noise: of the count of clipped reports, as the standard deviation of its share times the
+            round's weight; 0 where counts are exact. With it the step follows that count, since
+            nothing else of what it could follow is sent.
     """
 
     first: Plan
@@ -52,6 +55,7 @@ class AutoPolicy:
     auto_step: bool
     normalised: bool
     local_step_size: float
+    noise: float = 0.0
 
     def plan(self, run: bytes, round: int, digest: bytes, last: Last | None) -> Plan:
         """Return the plan of a round."""
@@ -60,7 +64,7 @@ class AutoPolicy:
         if last is None:
             return replace(plan, local_factor=self._local_factor(step_size, None))
         radius = _next_radius(last) if self.auto_radius else plan.radius_exponent
-        step = next_step_exponent(last) if self.auto_step else plan.step_exponent
+        step = self._next_step(last) if self.auto_step else plan.step_exponent
         plan = replace(
             plan,
             radius_exponent=radius,
@@ -68,6 +72,9 @@ class AutoPolicy:
             local_factor=self._local_factor(step_size, last),
         )
         return self._with_estimator(plan, last) if self.auto_estimator else plan
+
+    def _next_step(self, last: Last) -> int:
+        return next_step_by_clips(last, self.noise) if self.noise else next_step_exponent(last)
 
     def _with_estimator(self, plan: Plan, last: Last) -> Plan:
         """Choose between one-sided and antithetic at equal probes."""
@@ -91,7 +98,8 @@ def derivative_deviation(last: Last) -> float:
     """Return the standard deviation of the last round's averaged derivatives; 0 if unknown."""
     if last.outcome.abandoned:
         return 0.0
-    spread = standard_deviation(last.outcome.values) / last.outcome.weight
+    # A set of directions has its share of the clients, and of their weight.
+    spread = standard_deviation(last.outcome.values) * last.plan.sets / last.outcome.weight
     return math.ldexp(spread, last.plan.step_exponent)
 
 
@@ -141,6 +149,25 @@ def _radius_floor(last: Last) -> int:
     slope = math.sqrt(last.outcome.mean_energy(last.outcome.odd)) * 2.0**last.plan.step_exponent
     noise = FLOAT32_NOISE * max(abs(last.outcome.mean_loss), 2.0**-10)
     return math.ceil(math.log2(NOISE_MARGIN * noise / slope)) if slope else RADIUS_RANGE[0]
+
+
+def next_step_by_clips(last: Last, noise: float) -> int:
+    """Return the step at which about half of the vectors are longer than the clip norm.
+
+    Andrew et al., "Differentially Private Learning with Adaptive Clipping" (2021), in powers of
+    two: an octave up where three quarters are clipped, one down where a quarter is, each by more
+    than the noise.
+
+    Args:
+        last: the round before; its `clips` over its weight is the noisy share.
+        noise: standard deviation of the count.
+    """
+    exponent, outcome = last.plan.step_exponent, last.outcome
+    if not outcome.weight:
+        return exponent
+    share, unsure = outcome.clips / outcome.weight, noise / outcome.weight
+    moved = exponent + (share - unsure > 0.75) - (share + unsure < 0.25)
+    return max(-MAX_STEP_EXPONENT, min(MAX_STEP_EXPONENT, moved))
 
 
 def headroom(bits: int) -> float:

@@ -23,6 +23,7 @@ from baffle.bench.simulate import SimulateOptions, Simulation
 from baffle.config import Settings, resolve
 from baffle.data import load
 from baffle.drivers.local import OneByOne, Together
+from baffle.drivers.local.clear import InTheClear
 from baffle.drivers.local.engine import choose_engine
 from baffle.drivers.local.session import Session, start
 from baffle.drivers.local.task import Task, TensorExamples
@@ -96,9 +97,11 @@ def measure(simulation: Simulation, options: SimulateOptions, folder: Path) -> d
     peak = peak_mib()
     if simulation.clients <= options.most_alone:
         alone = begun(simulation, options, 1, folder / "one_by_one")
-        together = alone.federation.answers
+        collecting = alone.federation.collecting
+        assert isinstance(collecting, InTheClear)
+        together = collecting.answers
         assert isinstance(together, Together)
-        alone.federation.answers = OneByOne(together.roster)
+        collecting.answers = OneByOne(together.roster)
         seconds_of(alone)
         sides["one_by_one"] = alone
     rounds: dict[str, list[float]] = {name: [] for name in sides}

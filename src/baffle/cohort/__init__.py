@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from baffle.cohort.groups import Groups, deal, group_count
 from baffle.directions.coordinates import Purpose, Stream
 from baffle.directions.subset import draw_subset
 from baffle.errors import ConfigError
@@ -49,6 +50,24 @@ def draw_cohort(key: int, round: int, clients: int, size: int) -> NDArray[np.int
     return draw_subset(Stream(key, Purpose.COHORT, round), clients, size)
 
 
+def most_participations(key: int, rounds: int, clients: int, size: int) -> int:
+    """Return in how many rounds the client that is drawn most often takes part.
+
+    Args:
+        key: run key.
+        rounds: of the run.
+        clients, size: as for `draw_cohort`.
+
+    Example:
+        >>> most_participations(key=0, rounds=10, clients=5, size=5)
+        10
+    """
+    if size == clients:
+        return rounds
+    drawn = [draw_cohort(key, round, clients, size) for round in range(rounds)]
+    return int(np.unique(np.concatenate(drawn), return_counts=True)[1].max())
+
+
 def chance(key: int, round: int, step: int, clients: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return a number in (0, 1) for each client: simulated faults are a function of (key, round).
 
@@ -63,4 +82,12 @@ def chance(key: int, round: int, step: int, clients: NDArray[np.int64]) -> NDArr
     return share
 
 
-__all__ = ["chance", "cohort_size", "draw_cohort"]
+__all__ = [
+    "Groups",
+    "chance",
+    "cohort_size",
+    "deal",
+    "draw_cohort",
+    "group_count",
+    "most_participations",
+]

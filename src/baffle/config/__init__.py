@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baffle.config.combine import groups_of, least_group, require_together, rule_of
 from baffle.config.fleet import FleetSettings, fleet_settings
 from baffle.config.resolve import load_config, resolve, to_toml
 from baffle.config.settings import EngineSettings, Settings
@@ -11,7 +12,11 @@ __all__ = [
     "FleetSettings",
     "Settings",
     "fleet_settings",
+    "groups_of",
+    "least_group",
     "load_config",
+    "require_together",
     "resolve",
+    "rule_of",
     "to_toml",
 ]

@@ -7,14 +7,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from baffle.aggregation import RULES
 from baffle.algorithms import ALGORITHMS, SCHEDULES
 from baffle.directions import KINDS
 from baffle.estimators import ESTIMATORS
+from baffle.privacy import UNITS
 from baffle.protocol.messages import WEIGHTINGS
 from baffle.quantisation import MAX_BITS, MIN_BITS
 from baffle.updates import OPTIMISERS
 
 Auto = Literal["auto"]
+# Rows of `drivers.local.hostile.ATTACKS`, which a test holds equal: configuration stands below.
+ATTACKS = ("sign_flip", "scaling", "random", "label_flip", "alie", "inner_product")
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
@@ -38,6 +42,9 @@ OptimiserName = Annotated[str, _one_of(OPTIMISERS)]
 ScheduleName = Annotated[str, _one_of(SCHEDULES)]
 AlgorithmName = Annotated[str, _one_of(ALGORITHMS)]
 WeightingName = Annotated[str, _one_of(WEIGHTINGS)]
+RuleName = Annotated[str, _one_of(RULES)]
+UnitName = Annotated[str, _one_of(("none", *UNITS))]
+AttackName = Annotated[str, _one_of(ATTACKS)]
 
 
 class Section(BaseModel):
@@ -130,6 +137,81 @@ class UpdateSettings(Section):
     schedule: ScheduleName = Field("cosine", description="constant, linear or cosine")
 
 
+class GroupSettings(Section):
+    """Groups of clients within a round: more directions, or a rule over their sums."""
+
+    number: int = Field(
+        1, ge=0, lt=2**16, description="groups a round; 0: as many as the least size allows"
+    )
+    least: int = Field(
+        1, ge=1, description="clients in the smallest group; a small round has fewer groups"
+    )
+    directions: Literal["own", "shared"] = Field(
+        "own", description="own: each group probes along others; shared: all along the same"
+    )
+
+
+class RobustSettings(Section):
+    """What makes one vector of many reports, some of them hostile."""
+
+    rule: RuleName = Field("sum", description="over reports; with secure sums, over groups' sums")
+    share: float = Field(
+        0.2, gt=0, lt=0.5, description="assumed hostile (trimmed_mean, krum, multi_krum)"
+    )
+    multiple: Positive = Field(1.0, description="of the median length (norm_bound)")
+
+
+class SecureSettings(Section):
+    """Secure sums: the server sees no report, only the sum of a group's."""
+
+    sums: bool = Field(False, description="whether clients mask what they send")
+    min_group: int = Field(
+        3, ge=2, description="a client takes part in no sum of fewer clients than these"
+    )
+    collusion: float = Field(
+        0.05, ge=0, le=0.3, description="share of clients that may work together with the server"
+    )
+    dropout: float = Field(
+        0.1, ge=0, le=0.3, description="share of clients that may vanish within a round"
+    )
+    failure_bits: int = Field(
+        40, ge=10, le=80, description="a sum's security fails with probability below 2^-this"
+    )
+    simulate: Literal["protocol", "sum"] = Field(
+        "protocol",
+        description="in a simulation: every message, or only the sum that comes of them",
+    )
+
+
+class PrivacySettings(Section):
+    """Differential privacy of the sums; needs secure sums."""
+
+    unit: UnitName = Field("none", description="what is protected: none, client or example")
+    epsilon: Positive = Field(8.0, description="budget; the run stops before it is passed")
+    delta: float = Field(1e-5, gt=0, lt=1, description="of the same promise")
+    noise_multiplier: Auto | Positive = Field(
+        "auto", description="noise over sensitivity; auto: the least that the budget allows"
+    )
+    loss_bound: Positive = Field(4.0, description="losses are cut to 0 … this before counting")
+    sampling: float = Field(
+        0.1,
+        gt=0,
+        le=1,
+        description="most with which a client secretly takes each example a round "
+        "(unit example only)",
+    )
+
+
+class HostileSettings(Section):
+    """Simulated clients that lie."""
+
+    share: Share = Field(0.0, description="of the clients")
+    attack: AttackName = Field("sign_flip", description="what they send")
+    strength: float = Field(
+        0.0, allow_inf_nan=False, description="of scaling, alie, inner_product; 0: as published"
+    )
+
+
 class EngineSettings(Section):
     """How probes are computed here: fixed, since it changes losses in their last bits."""
 
@@ -183,5 +265,10 @@ class Settings(Section):
     probe: ProbeSettings = ProbeSettings()
     quantisation: QuantisationSettings = QuantisationSettings()
     update: UpdateSettings = UpdateSettings()
+    groups: GroupSettings = GroupSettings()
+    robust: RobustSettings = RobustSettings()
+    secure: SecureSettings = SecureSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    hostile: HostileSettings = HostileSettings()
     engine: EngineSettings = EngineSettings()
     output: OutputSettings = OutputSettings()

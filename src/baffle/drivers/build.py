@@ -6,18 +6,23 @@ import math
 from typing import Any
 
 from baffle.aggregation import require_exact
+from baffle.aggregation.rules import common_weight
 from baffle.algorithms import AutoPolicy
 from baffle.algorithms.policy import START_RADIUS_EXPONENT, START_STEP_EXPONENT
-from baffle.cohort import cohort_size
-from baffle.config import Settings
+from baffle.cohort import cohort_size, most_participations
+from baffle.config import Settings, groups_of, require_together, rule_of
 from baffle.directions import DENSITY_STEPS, ModelSignature, make_kind
 from baffle.errors import ConfigError
 from baffle.estimators import ESTIMATORS
+from baffle.privacy import PrivacySpec, Sensitivity, noise_multiplier_for, require_levels
 from baffle.protocol import Genesis, Plan
-from baffle.quantisation import MAX_STEP_EXPONENT
+from baffle.quantisation import MAX_STEP_EXPONENT, Quantiser
+from baffle.secagg.spec import SecureSpec
 from baffle.updates import UpdateSpec
 
 RADIUS_LIMIT = 100
+# Sections that came later, of which a genesis says nothing where they are what was before.
+_LATER = ("groups", "robust", "secure", "privacy", "hostile")
 _BEFORE = {"clients": 1, "route": "", "precision": "own", "compiled": False, "low_memory": False}
 
 
@@ -50,10 +55,13 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         ConfigError: settings that do not go together.
         BoundError: the integer sums could leave 64 bits; the arithmetic is spelled out.
     """
+    require_together(settings)
     p, q, f = settings.probe, settings.quantisation, settings.federation
+    private = settings.privacy.unit != "none"
     estimator = ESTIMATORS["mean_baseline" if p.estimator == "auto" else p.estimator]
-    pairs = p.pairs if estimator.name == "mean_baseline" else 0
-    if p.estimator == "auto" and p.pairs < 2:
+    # With privacy no pair's energies are sent, so none is measured.
+    pairs = p.pairs if estimator.name == "mean_baseline" and not private else 0
+    if p.estimator == "auto" and p.pairs < 2 and not private:
         raise ConfigError(
             f"estimator auto needs at least 2 antithetic pairs to measure by, got {p.pairs}"
         )
@@ -61,7 +69,10 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
     kind = make_kind(p.directions, settings.key, p.density)
     asked = cohort_size(f.clients, f.participation, f.cohort)
     weight = 1 if f.weighting == "uniform" else f.weight_cap
-    require_exact(kind, q.bits, asked, weight, p.num_directions, p.num_local_steps)
+    if private:
+        require_levels(Quantiser(q.bits, 0).limit, p.num_directions * p.num_local_steps)
+    counted = _counted(settings, asked)
+    require_exact(kind, q.bits, counted, weight, p.num_directions, p.num_local_steps)
     return Plan(
         run=bytes(16),
         round=0,
@@ -84,7 +95,65 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         weight_cap=f.weight_cap,
         step_size=0.0,
         local_factor=0.0,
+        shared_directions=settings.groups.directions == "shared",
     )
+
+
+def _counted(settings: Settings, asked: int) -> int:
+    """Return how many clients' integers a sum may hold, as the bound counts them."""
+    rule, private = rule_of(settings), settings.privacy.unit != "none"
+    if rule.name != "sum" and settings.secure.sums:
+        groups = groups_of(settings, asked)
+        sizes = [-(-asked // groups), asked // groups]
+        asked = rule.weight(groups) * common_weight(sizes)
+    if private:  # examples that one client may take, and noise of 13 σ
+        batch = settings.probe.batch if settings.privacy.unit == "example" else 1
+        asked *= 16 * (batch + 64)
+    return asked
+
+
+def secure_spec(settings: Settings) -> SecureSpec | None:
+    """Return what a client insists on of secure sums, None for reports in the clear."""
+    s = settings.secure
+    if not s.sums:
+        return None
+    return SecureSpec(s.min_group, s.collusion, s.dropout, s.failure_bits)
+
+
+def privacy_spec(settings: Settings) -> PrivacySpec | None:
+    """Return what the run promises of its sums.
+
+    Raises:
+        ConfigError: the noise is still to be chosen; see `with_noise`.
+    """
+    p = settings.privacy
+    if p.unit == "none":
+        return None
+    if isinstance(p.noise_multiplier, str):
+        raise ConfigError("privacy.noise_multiplier is auto: choose it first, see with_noise")
+    return PrivacySpec(p.unit, p.noise_multiplier, p.delta, p.loss_bound, sampling_of(settings))
+
+
+def sampling_of(settings: Settings) -> float | None:
+    """Return the rate at which examples are drawn in secret, None where they are not."""
+    p = settings.privacy
+    return p.sampling if p.unit == "example" else None
+
+
+def with_noise(settings: Settings) -> Settings:
+    """Return the settings with the least noise that lets all rounds stay within the budget.
+
+    A client is in as many rounds as the cohorts of this key say; where a fleet's clients come and
+    go, the budget may be spent before the last round, and then the run stops.
+    """
+    p, f = settings.privacy, settings.federation
+    if p.unit == "none" or p.noise_multiplier != "auto":
+        return settings
+    asked = cohort_size(f.clients, f.participation, f.cohort)
+    rounds = most_participations(settings.key, settings.rounds, f.clients, asked)
+    found = noise_multiplier_for(p.epsilon, p.delta, rounds, sampling_of(settings))
+    privacy = p.model_copy(update={"noise_multiplier": found})
+    return settings.model_copy(update={"privacy": privacy})
 
 
 def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
@@ -98,17 +167,27 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
         raise ConfigError(
             "update.step_size is auto: choose it by a calibration first, or set a number"
         )
+    first, spec = first_plan(settings, signature), privacy_spec(settings)
+    measured = settings.probe.estimator == "auto" and spec is None
     return AutoPolicy(
-        first=first_plan(settings, signature),
+        first=first,
         rounds=settings.rounds,
         step_size=u.step_size,
         schedule=u.schedule,
-        auto_estimator=settings.probe.estimator == "auto",
-        auto_radius=settings.probe.radius == "auto" and settings.probe.estimator == "auto",
+        auto_estimator=measured,
+        auto_radius=settings.probe.radius == "auto" and measured,
         auto_step=settings.quantisation.step == "auto",
         normalised=u.normalised,
         local_step_size=u.local_step_size,
+        noise=_count_noise(settings, spec, first) if spec else 0.0,
     )
+
+
+def _count_noise(settings: Settings, spec: PrivacySpec, first: Plan) -> float:
+    """Return the standard deviation of a round's count of clipped vectors, at the least noise."""
+    f, limit = settings.federation, first.quantiser.limit
+    groups = groups_of(settings, cohort_size(f.clients, f.participation, f.cohort))
+    return math.sqrt(groups) * spec.total_sigma(limit) / Sensitivity(limit).clips
 
 
 def genesis(settings: Settings, signature: ModelSignature, initial: bytes) -> Genesis:
@@ -120,6 +199,8 @@ def genesis(settings: Settings, signature: ModelSignature, initial: bytes) -> Ge
         update_spec(settings),
         initial,
         _stated(settings),
+        secure_spec(settings),
+        privacy_spec(settings),
     )
 
 
@@ -130,6 +211,9 @@ def _stated(settings: Settings) -> dict[str, Any]:
     genesis of those runs, from which the run's number and the clients' keys come, stays as it was.
     """
     stated = settings.model_dump(mode="json")
+    for name in _LATER:
+        if getattr(settings, name) == type(settings).model_fields[name].default:
+            del stated[name]
     engine = stated["engine"]
     stated["engine"] = {name: v for name, v in engine.items() if v != _BEFORE.get(name, ...)}
     if settings.engine.clients == 0:

@@ -118,7 +118,7 @@ class Replica:
 
     def _row(self, row: TailRow) -> tuple[Plan, Outcome]:
         plan = decode_plan(row.plan)
-        outcome = decode_outcome(row.outcome, plan.count)
+        outcome = decode_outcome(row.outcome, plan.sums)
         if not (plan.run == outcome.run == self.genesis.run and plan.round == outcome.round):
             raise DecodeError("a round of another run, or a plan and an outcome of two rounds")
         if plan.round >= MAX_HELD:

@@ -7,9 +7,9 @@ import secrets
 from pathlib import Path
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Put a small file in the place of another, durably: whole, or not at all."""
-    publish(_aside(path, data), path)
+    publish(_aside(path, data, mode), path)
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:

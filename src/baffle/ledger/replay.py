@@ -15,7 +15,7 @@ from baffle.updates import NUMPY, Ops, TrainState
 def decode_row(row: Row) -> Last:
     """Return the plan and the outcome that a row holds."""
     plan = decode_plan(row.plan)
-    return Last(plan, decode_outcome(row.outcome, plan.count))
+    return Last(plan, decode_outcome(row.outcome, plan.sums))
 
 
 @dataclass(frozen=True)

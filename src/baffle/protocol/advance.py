@@ -34,12 +34,14 @@ class Rules:
 
     def estimate(self, state: TrainState, plan: Plan, outcome: Outcome) -> Slot:
         """Return the round's estimate by tensor."""
+        sets = outcome.values.reshape(plan.sets, plan.num_local_steps, plan.num_directions)
         sums = Sums(
-            outcome.values.reshape(plan.num_local_steps, plan.num_directions),
+            sets.transpose(1, 0, 2).reshape(plan.num_local_steps, -1),
             outcome.weight,
             plan.step_exponent,
             plan.tensor_scales(self.signature),
             self.normalised,
+            plan.num_directions,
         )
         # Only masked directions look at the weights; the others are spared the copy.
         weights = state.numpy()[WEIGHTS] if plan.kind.name == "masked" else None

@@ -12,21 +12,24 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from baffle.directions import Probe
 from baffle.errors import DataError, Refused
 from baffle.protocol.advance import Rules
 from baffle.protocol.codec import decode_plan, encode_report
-from baffle.protocol.messages import Plan
+from baffle.protocol.contribution import Form
+from baffle.protocol.messages import Plan, Report
 from baffle.protocol.steps import (
     Taken,
     draw_batches,
+    losses_of_each,
     points_of,
     report_of,
     require_losses,
     take,
 )
-from baffle.quantisation import Quantised
+from baffle.quantisation import Quantised, example_words
 from baffle.updates import TrainState
 from baffle.updates.ops import f32
 from baffle.updates.rebuild import Sums, estimate
@@ -74,43 +77,86 @@ class Client:
                 f"client {self.number} has no data: expected at least one example, got none"
             )
 
-    def answer(self, plan_bytes: bytes, state: TrainState, digest: bytes) -> bytes:
+    def answer(self, plan_bytes: bytes, state: TrainState, digest: bytes, group: int = 0) -> bytes:
+        """Return the report to a plan, as bytes; see `measure`."""
+        plan = decode_plan(plan_bytes)
+        return encode_report(self.measure(plan, state, digest, group), plan.bits)
+
+    def measure(self, plan: Plan, state: TrainState, digest: bytes, group: int = 0) -> Report:
         """Return the report to a plan.
 
         Args:
-            plan_bytes: as they came.
+            plan: of the round.
             state: the client's replica of the training state.
             digest: the replica's digest (computed once a round by who holds it).
+            group: the client's, below the plan's number of groups.
 
         Raises:
-            DecodeError: not a plan.
             Refused: a plan of another run, another round, or another state than the replica's.
             ProbeError: the backend returned something other than one loss a point.
         """
-        plan = decode_plan(plan_bytes)
-        self.check(plan, state, digest)
+        self.check(plan, state, digest, group)
         weights: Slot = state.weights
         steps: list[Taken] = []
         for step in range(plan.num_local_steps):
-            steps.append(self._step(plan, step, weights))
+            steps.append(self._step(plan, step, weights, group))
             if step + 1 < plan.num_local_steps:
-                weights = self._move(plan, step, steps[-1].quantised, weights)
+                weights = self._move(plan, step, steps[-1].quantised, weights, group)
         return self.report(plan, steps)
 
-    def _step(self, plan: Plan, step: int, weights: Slot) -> Taken:
+    def contribution(
+        self, form: Form, state: TrainState, digest: bytes, group: int, secret: bytes
+    ) -> NDArray[np.int64]:
+        """Return what this client adds to its group's secure sum, its noise included.
+
+        Args:
+            form: how the plan's vectors are laid out.
+            state, digest, group: as for `measure`.
+            secret: for this answer alone, see `answer_secret`.
+
+        Raises:
+            Refused, ProbeError: as `measure`.
+        """
+        if form.privacy is None or form.privacy.unit == "client":
+            vector = form.vector(self.measure(form.plan, state, digest, group))
+        else:
+            vector = self._of_examples(form, state, digest, group, secret)
+        return form.noised(vector, secret)
+
+    def _of_examples(
+        self, form: Form, state: TrainState, digest: bytes, group: int, secret: bytes
+    ) -> NDArray[np.int64]:
+        """Return the sum of what each of its sampled examples says, clipped one by one."""
+        plan = form.plan
+        self.check(plan, state, digest, group)
+        taken = form.sample(secret, self.examples)
+        points = points_of(plan, self.rules.signature, 0, group)
+        losses = losses_of_each(self.probe, state.weights, points, taken, f"client {self.number}")
+        found = plan.estimator.derivatives(losses, plan.num_directions, plan.pairs, plan.radius)
+        words = example_words(self.key, plan.round, plan.num_directions, taken)
+        rows = plan.quantiser.quantise_rows(found.values, words)
+        values = np.array([r.values for r in rows], dtype=np.int64).reshape(len(taken), plan.count)
+        return form.vector_of_examples(values, np.asarray(found.loss, dtype=np.float64))
+
+    def _step(self, plan: Plan, step: int, weights: Slot, group: int) -> Taken:
         keys, examples = np.array([self.key], dtype=np.uint64), np.array([self.examples])
-        points = points_of(plan, self.rules.signature, step)
+        points = points_of(plan, self.rules.signature, step, group)
         batch = draw_batches(plan, step, keys, examples)[0]
         losses = np.asarray(self.probe(weights, points, batch))
         require_losses(losses, (len(points),), f"client {self.number}")
         return take(plan, step, keys, losses[None])[0]
 
-    def report(self, plan: Plan, steps: Sequence[Taken]) -> bytes:
+    def report(self, plan: Plan, steps: Sequence[Taken]) -> Report:
         """Return the report on what came of each local step."""
-        return encode_report(report_of(plan, self.number, self.examples, steps), plan.bits)
+        return report_of(plan, self.number, self.examples, steps)
 
-    def check(self, plan: Plan, state: TrainState, digest: bytes) -> None:
+    def check(self, plan: Plan, state: TrainState, digest: bytes, group: int = 0) -> None:
         """Raise Refused unless the plan is for this run, this round and these weights."""
+        if group >= plan.groups:
+            raise Refused(
+                "group",
+                f"client {self.number}: expected a group below {plan.groups}, got {group}",
+            )
         if plan.run != self.run:
             raise Refused(
                 "run",
@@ -136,11 +182,16 @@ class Client:
                 f"{digest.hex()[:16]}…, the server's {plan.digest.hex()[:16]}…: take a snapshot",
             )
 
-    def _move(self, plan: Plan, step: int, quantised: Quantised, weights: Slot) -> Slot:
+    def _move(self, plan: Plan, step: int, quantised: Quantised, weights: Slot, group: int) -> Slot:
         """Take a local step by the client's own integers, as the server will add them up."""
         rules = self.rules
+        before = np.zeros(plan.first_direction(group), dtype=np.int64)  # other groups' directions
         sums = Sums(
-            quantised.values[None], 1, plan.step_exponent, plan.tensor_scales(rules.signature)
+            np.concatenate((before, quantised.values))[None],
+            1,
+            plan.step_exponent,
+            plan.tensor_scales(rules.signature),
+            directions=plan.num_directions,
         )
         masked = weights if plan.kind.name == "masked" else None
         own = estimate(

@@ -21,26 +21,30 @@ from baffle.protocol.messages import WEIGHTINGS, Outcome, Plan, Report
 from baffle.protocol.packing import pack, packed_size, unpack, width_for
 from baffle.quantisation import MAX_BITS, MAX_STEP_EXPONENT, MIN_BITS
 
-VERSION = 1
+VERSION, GROUPED = 1, 2  # GROUPED: a plan with groups; everything else has one version
 PLAN, REPORT, OUTCOME = 0x50, 0x52, 0x4F
 MAX_COUNT = 2**24  # integers in one report: 16,777,216 directions times local steps
 RUN_PREFIX = 8
 
 _PLAN = struct.Struct("<BB16sIQ32sIHBHBIbbBIBIddH")
+_GROUPS = struct.Struct("<H?")
 _REPORT = struct.Struct("<BB8sIIIIiII6s6s6s")
 _OUTCOME = struct.Struct("<BB16sIIQQqQQQQQBI")
 REPORT_HEADER = _REPORT.size
 
 
-def _split(what: str, layout: struct.Struct, data: bytes, code: int) -> tuple[tuple, bytes]:  # type: ignore[type-arg]
+def _split(
+    what: str, layout: struct.Struct, data: bytes, code: int, versions: tuple[int, ...] = (VERSION,)
+) -> tuple[tuple, bytes]:  # type: ignore[type-arg]
     if len(data) < layout.size:
         raise DecodeError(f"{what}: expected at least {layout.size} bytes, got {len(data)}")
     fields = layout.unpack_from(data)
     if fields[0] != code:
         raise DecodeError(f"{what}: expected type byte {code:#04x}, got {fields[0]:#04x}")
-    if fields[1] != VERSION:
+    if fields[1] not in versions:
+        known = " or ".join(map(str, versions))
         raise DecodeError(
-            f"{what}: expected version {VERSION}, got {fields[1]}; upgrade the older side"
+            f"{what}: expected version {known}, got {fields[1]}; upgrade the older side"
         )
     return fields[2:], data[layout.size :]
 
@@ -56,15 +60,23 @@ def _rest_is(what: str, rest: bytes, size: int) -> None:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """Return a plan's one encoding: 106 bytes, and one more a tensor when radii differ."""
+    """Return a plan's one encoding: 106 bytes, one more a tensor when radii differ.
+
+    With groups it has version 2 and three bytes more at its end.
+    """
     scales = plan.scale_exponents
+    grouped = (plan.groups, plan.shared_directions) != (1, False)
     return _PLAN.pack(
-        PLAN, VERSION, plan.run, plan.round, plan.key, plan.digest, plan.num_directions,
-        plan.num_local_steps, plan.kind_code, plan.density_steps - 1, plan.estimator_code,
+        PLAN, GROUPED if grouped else VERSION, plan.run, plan.round, plan.key, plan.digest,
+        plan.num_directions, plan.num_local_steps, plan.kind_code, plan.density_steps - 1, plan.estimator_code,
         plan.pairs, plan.radius_exponent, plan.step_exponent, plan.bits, plan.batch,
         WEIGHTINGS.index(plan.weighting), plan.weight_cap, plan.step_size, plan.local_factor,
         len(scales),
-    ) + struct.pack(f"<{len(scales)}b", *scales)  # fmt: skip
+    ) + struct.pack(f"<{len(scales)}b", *scales) + _groups(plan) * grouped  # fmt: skip
+
+
+def _groups(plan: Plan) -> bytes:
+    return _GROUPS.pack(plan.groups, plan.shared_directions)
 
 
 def decode_plan(data: bytes) -> Plan:
@@ -73,7 +85,7 @@ def decode_plan(data: bytes) -> Plan:
     Raises:
         DecodeError: anything but the one encoding of a valid plan; names the field.
     """
-    fields, rest = _split("plan", _PLAN, data, PLAN)
+    fields, rest = _split("plan", _PLAN, data, PLAN, (VERSION, GROUPED))
     (run, round_, key, digest, directions, steps, kind, density, estimator, pairs, radius, step,
      bits, batch, weighting, cap, step_size, local_factor, n_scales) = fields  # fmt: skip
     _need("plan", directions >= 1 and steps >= 1, "K and H must be at least 1", (directions, steps))
@@ -100,8 +112,10 @@ def decode_plan(data: bytes) -> Plan:
     for name, value in (("step size", step_size), ("local factor", local_factor)):
         good = math.isfinite(value) and math.copysign(1, value) > 0
         _need("plan", good, f"{name} must be a finite number, not negative", value)
-    _rest_is("plan", rest, n_scales)
-    scales = struct.unpack(f"<{n_scales}b", rest)
+    grouped = data[1] == GROUPED
+    _rest_is("plan", rest, n_scales + _GROUPS.size * grouped)
+    scales = struct.unpack(f"<{n_scales}b", rest[:n_scales])
+    groups, shared = _read_groups(rest[n_scales:], directions * steps) if grouped else (1, False)
     _need(
         "plan",
         not scales or any(scales),
@@ -110,8 +124,20 @@ def decode_plan(data: bytes) -> Plan:
     )
     return Plan(
         run, round_, key, digest, directions, steps, kind, density + 1, estimator, pairs, radius,
-        scales, step, bits, batch, WEIGHTINGS[weighting], cap, step_size, local_factor,
+        scales, step, bits, batch, WEIGHTINGS[weighting], cap, step_size, local_factor, groups,
+        shared,
     )  # fmt: skip
+
+
+def _read_groups(data: bytes, count: int) -> tuple[int, bool]:
+    """Return how many groups, and whether they share directions; `count` is H·K."""
+    _need("plan", data[2] in (0, 1), "directions are shared, 1, or not, 0", data[2])
+    groups, shared = _GROUPS.unpack(data)
+    _need("plan", groups >= 1, "at least 1 group", groups)
+    _need("plan", groups > 1 or shared, "one group with its own directions has version 1", groups)
+    within = shared or groups * count <= MAX_COUNT
+    _need("plan", within, f"groups times H·K must not pass {MAX_COUNT}", groups * count)
+    return groups, shared
 
 
 assert DENSITY_STEPS == 2**16  # the plan's density field is density_steps - 1 in 16 bits
@@ -176,7 +202,7 @@ def decode_outcome(data: bytes, count: int) -> Outcome:
 
     Args:
         data: bytes.
-        count: integers that the plan asked for; an abandoned round has none.
+        count: sums that the plan leads to (`Plan.sums`); an abandoned round has none.
 
     Raises:
         DecodeError: anything but the one encoding of an outcome of that plan.

@@ -7,14 +7,18 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from types import NoneType
+from typing import Any, TypeVar
 
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.directions.coordinates import MAX_KEY, MAX_TENSOR
 from baffle.errors import BaffleError, DecodeError
+from baffle.privacy import PrivacySpec
 from baffle.protocol.messages import DIGEST_BYTES, run_id
+from baffle.secagg.spec import SecureSpec
 from baffle.updates import UpdateSpec
 
+Promise = TypeVar("Promise", SecureSpec, PrivacySpec)
 GENESIS_FORMAT = 1
 MAX_AXES, MAX_SIDE, MAX_ENTRIES = 32, 2**32 - 1, 2**40  # of a tensor; 2^40 numbers take 4 TiB
 
@@ -28,6 +32,9 @@ class Genesis:
         key: run key.
         signature: the model's tensors.
         update: the way from estimate to weights.
+        secure: that reports go into secure sums, and what a client insists on; None for reports
+            in the clear.
+        privacy: what is promised of the sums; None for nothing.
         initial: SHA-256 digest of the state before round 0.
         settings: the driver's own configuration (data, cohort, faults …), so that a ledger says
             what it was made with; the protocol does not look at it.
@@ -39,6 +46,8 @@ class Genesis:
     update: UpdateSpec
     initial: bytes
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    secure: SecureSpec | None = None
+    privacy: PrivacySpec | None = None
 
     def to_bytes(self) -> bytes:
         """Return the one encoding: JSON with sorted keys and no spaces, UTF-8."""
@@ -54,6 +63,9 @@ class Genesis:
             "initial": self.initial.hex(),
             "settings": self.settings,
         }
+        # A run without them has the genesis that it had before there was a choice.
+        promises = {"secure": self.secure, "privacy": self.privacy}
+        value |= {name: dataclasses.asdict(p) for name, p in promises.items() if p is not None}
         text = json.dumps(
             value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
@@ -99,8 +111,25 @@ def _made(value: Any) -> Genesis:
     _need(len(frozen) in (0, DIGEST_BYTES), "a digest of what is frozen, or none", frozen)
     _need(len(initial) == DIGEST_BYTES, "a digest of the first state", initial)
     signature = ModelSignature(_tensors(value["tensors"]), frozen)
-    update = _update(value["update"])
-    return Genesis(value["algorithm"], key, signature, update, initial, value["settings"])
+    return Genesis(
+        value["algorithm"],
+        key,
+        signature,
+        _update(value["update"]),
+        initial,
+        value["settings"],
+        _promise(SecureSpec, value.get("secure")),
+        _promise(PrivacySpec, value.get("privacy")),
+    )
+
+
+def _promise(kind: type[Promise], value: dict[str, Any] | None) -> Promise | None:
+    """Return what a run promises; the dataclass itself refuses what is out of range."""
+    if value is None:
+        return None
+    for name, number in value.items():
+        _need(type(number) in (int, float, str, NoneType), f"a plain {name}", number)
+    return kind(**value)
 
 
 def _tensors(rows: Any) -> tuple[TensorSpec, ...]:

@@ -44,6 +44,9 @@ class Plan:
         weighting, weight_cap: "uniform" or "examples"; a client's weight never passes the cap.
         step_size: of the server's update of this round.
         local_factor: what a client multiplies its own rebuilt integers by between local steps.
+        groups: G, into how many groups the round's clients are dealt.
+        shared_directions: whether all groups probe along the same K directions; otherwise group g
+            has the directions g·K to (g+1)·K - 1 of each local step.
     """
 
     run: bytes
@@ -65,11 +68,27 @@ class Plan:
     weight_cap: int
     step_size: float
     local_factor: float
+    groups: int = 1
+    shared_directions: bool = False
 
     @property
     def count(self) -> int:
         """Number of integers in a report, H·K."""
         return self.num_directions * self.num_local_steps
+
+    @property
+    def sets(self) -> int:
+        """How many sets of K directions a local step has: one, or one a group."""
+        return 1 if self.shared_directions else self.groups
+
+    @property
+    def sums(self) -> int:
+        """Number of integers in an outcome: H·K for each set, set by set."""
+        return self.sets * self.count
+
+    def first_direction(self, group: int) -> int:
+        """Return the index of a group's first direction in every local step."""
+        return 0 if self.shared_directions else group * self.num_directions
 
     @property
     def kind(self) -> Kind:
@@ -145,7 +164,8 @@ class Outcome:
         reports: how many reports were summed.
         weight, weight_squares: sums of the reports' weights and of their squares.
         loss, clips, nonfinite, energy, odd, even: sums of the reports' fields.
-        values: int64 [H·K], the weighted sums; empty when the round was abandoned.
+        values: int64 [sets·H·K], the weighted sums, set of directions by set; a set of which
+            nothing came holds zeros. Empty when the round was abandoned.
     """
 
     run: bytes

@@ -10,14 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.errors import DecodeError
+from baffle.packing import pack_codes, packed_size, unpack_codes
+
+__all__ = ["MAX_WIDTH", "pack", "packed_size", "unpack", "width_for"]
 
 MAX_WIDTH = 64
-SPREAD = 2**12  # integers whose bits are spread out at once, 64 bytes each; a multiple of 8
-
-
-def packed_size(count: int, bits: int) -> int:
-    """Return the bytes that `count` integers of `bits` bits take."""
-    return -(-count * bits // 8)
 
 
 def width_for(values: NDArray[np.int64]) -> int:
@@ -42,13 +39,10 @@ def pack(values: NDArray[np.int64], bits: int) -> bytes:
             f"expected integers within ±{limit} for {bits} bits, "
             f"got {values.min()} to {values.max()}"
         )
-    codes = (values.astype(np.uint64) + np.uint64(limit)).astype("<u8")  # modulo 2^64: width 64 too
+    codes = values.astype(np.uint64) + np.uint64(limit)  # modulo 2^64: width 64 too
     if bits == 1:
         codes >>= np.uint64(1)
-    if bits == 16:
-        return codes.astype("<u2").tobytes()
-    planes = np.unpackbits(codes.view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
-    return np.packbits(planes[:, :bits].reshape(-1), bitorder="little").tobytes()
+    return pack_codes(codes, bits)
 
 
 def unpack(data: bytes, count: int, bits: int) -> NDArray[np.int64]:
@@ -57,10 +51,7 @@ def unpack(data: bytes, count: int, bits: int) -> NDArray[np.int64]:
     Raises:
         DecodeError: an unused code or a set padding bit.
     """
-    if bits == 16:
-        codes = np.frombuffer(data, dtype="<u2").astype(np.uint64)
-    else:
-        codes = _codes(np.frombuffer(data, dtype=np.uint8), count, bits)
+    codes = unpack_codes(data, count, bits)
     values = codes.view(np.int64)
     if bits == 1:
         values *= 2
@@ -73,18 +64,3 @@ def unpack(data: bytes, count: int, bits: int) -> NDArray[np.int64]:
         )
     codes -= np.uint64(limit)
     return values
-
-
-def _codes(data: NDArray[np.uint8], count: int, bits: int) -> NDArray[np.uint64]:
-    codes = np.empty(count, dtype=np.uint64)
-    for start in range(0, count, SPREAD):
-        some = min(SPREAD, count - start)
-        first = start * bits // 8
-        planes = np.unpackbits(data[first : first + packed_size(some, bits)], bitorder="little")
-        if planes[some * bits :].any():
-            raise DecodeError("expected padding bits of 0 behind the last integer, got a 1")
-        wide = np.zeros((some, 64), dtype=np.uint8)
-        wide[:, :bits] = planes[: some * bits].reshape(some, bits)
-        packed = np.packbits(wide, axis=1, bitorder="little")
-        codes[start : start + some] = packed.view("<u8").reshape(some)
-    return codes

@@ -1,7 +1,7 @@
 """The server's side of a round, as a table of states. No I/O, no clock.
 
-        open_round        receive*        close_round          commit
-  IDLE ───────────▶ OPEN ─────────▶ OPEN ────────────▶ CLOSED ────────▶ IDLE
+        open_round    receive*, receive_sum*    close_round          commit
+  IDLE ───────────▶ OPEN ──────────────▶ OPEN ────────────▶ CLOSED ────────▶ IDLE
 
 `close_round` returns what must be stored; `commit` is called once it is stored, so that nothing
 is acknowledged that a crash could lose. A server that dies with a round open opens the same plan
@@ -10,18 +10,21 @@ again, since a plan is a function of what the ledger holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from baffle.aggregation import WeightedSum
+import numpy as np
+
+from baffle.aggregation import COUNTERS, Collector, Keeping, Part, Summing, over_groups
+from baffle.aggregation.rules import PlainSum, Rule
+from baffle.cohort import Groups
 from baffle.errors import ProtocolError, Refused
 from baffle.protocol.advance import Rules
 from baffle.protocol.codec import RUN_PREFIX, decode_report, encode_outcome, encode_plan
 from baffle.protocol.messages import Outcome, Plan, Report
 from baffle.protocol.policy import Last, Policy
 from baffle.updates import TrainState
-
-COUNTERS = ("loss", "clips", "nonfinite", "energy", "odd", "even")
 
 
 class Stage(Enum):
@@ -35,6 +38,7 @@ class Stage(Enum):
 _TABLE = {
     (Stage.IDLE, "open_round"): Stage.OPEN,
     (Stage.OPEN, "receive"): Stage.OPEN,
+    (Stage.OPEN, "receive_sum"): Stage.OPEN,
     (Stage.OPEN, "close_round"): Stage.CLOSED,
     (Stage.CLOSED, "commit"): Stage.IDLE,
 }
@@ -60,6 +64,13 @@ class Closed:
     digest: bytes
 
 
+def part_of(report: Report) -> Part:
+    """Return what a report adds to a sum."""
+    weight = report.weight
+    counters = tuple(getattr(report, name) for name in COUNTERS)
+    return Part(weight * report.values, 1, weight, weight**2, counters)
+
+
 class Server:
     """One run's server.
 
@@ -71,6 +82,9 @@ class Server:
         clients: roster size; a report from a number outside it is refused.
         min_reports: with fewer, the round is abandoned and the weights stay.
         last: plan and outcome of the round before, None at the start.
+        rule: what makes one vector of the reports to the same directions; over groups that share
+            directions, of the groups' sums.
+        sums_only: whether single reports are refused, since clients send them to secure sums.
     """
 
     def __init__(
@@ -82,13 +96,18 @@ class Server:
         clients: int,
         min_reports: int = 1,
         last: Last | None = None,
+        rule: Rule | None = None,
+        sums_only: bool = False,
     ) -> None:
         self.run, self.rules, self.policy = run, rules, policy
         self.state, self.clients, self.min_reports, self.last = state, clients, min_reports, last
+        self.rule: Rule = rule or PlainSum()
+        self.sums_only = sums_only
         self.digest = state.digest()
         self.stage = Stage.IDLE
         self.refusals: dict[str, int] = {}
         self._cohort: frozenset[int] | None = None
+        self.groups: Groups | None = None
         self._closed: Closed | None = None
 
     def _event(self, event: str) -> None:
@@ -99,16 +118,34 @@ class Server:
             )
         self.stage = _TABLE[self.stage, event]
 
-    def open_round(self, cohort: frozenset[int] | None = None) -> bytes:
-        """Begin a round and return its plan; reports from outside the cohort are refused."""
+    def open_round(
+        self, cohort: frozenset[int] | None = None, groups: Groups | None = None
+    ) -> bytes:
+        """Begin a round and return its plan.
+
+        Args:
+            cohort: reports from others are refused; None for anyone of the roster.
+            groups: who is in which group; None for one group.
+        """
         self._event("open_round")
         self.plan = self.policy.plan(self.run, self.state.round, self.digest, self.last)
+        if groups is not None:
+            self.plan = replace(self.plan, groups=len(groups))
         self._plan_bytes = encode_plan(self.plan)
-        self._cohort = cohort
-        self._sum = WeightedSum(self.plan.count)
-        self._counters = dict.fromkeys(COUNTERS, 0)
+        self._cohort, self.groups = cohort, groups
+        self._collectors = [self._collector() for _ in range(self.plan.groups)]
         self._seen: dict[int, bytes] = {}
         return self._plan_bytes
+
+    @property
+    def _over_groups(self) -> bool:
+        """Whether the rule is over the groups' sums, not over single reports."""
+        return self.plan.shared_directions and self.plan.groups > 1
+
+    def _collector(self) -> Collector:
+        if self.rule.name == PlainSum.name or self._over_groups or self.sums_only:
+            return Summing(self.plan.count)
+        return Keeping(self.plan.count, self.rule)
 
     def receive(self, data: bytes, sender: int | None = None) -> Report:
         """Add one report to the sum.
@@ -122,6 +159,7 @@ class Server:
         """
         self._event("receive")
         try:
+            self._require_single()
             report = decode_report(data, self.plan)
             self._require_sender(report, sender)
             self._admit(report, data)
@@ -132,10 +170,33 @@ class Server:
             self._count("decode")
             raise
         self._seen[report.client] = data
-        self._sum.add(report.values, report.weight)
-        for name in COUNTERS:
-            self._counters[name] += getattr(report, name)
+        group = 0 if self.groups is None else self.groups.of(report.client)
+        self._collectors[group].add(part_of(report))
         return report
+
+    def receive_sum(self, group: int, part: Part, clients: Sequence[int]) -> None:
+        """Add the sum of a secure group.
+
+        Args:
+            group: which.
+            part: the sum.
+            clients: whose contributions are in it.
+
+        Raises:
+            ProtocolError: a client whose contribution is in the round already.
+        """
+        self._event("receive_sum")
+        twice = self._seen.keys() & set(clients)
+        if twice:
+            raise ProtocolError(
+                f"group {group}: a sum with client {min(twice)}, which is in the round already"
+            )
+        self._seen.update(dict.fromkeys(clients, b""))
+        self._collectors[group].add(part)
+
+    def _require_single(self) -> None:
+        if self.sums_only:
+            raise Refused("secure", "a report in the clear, and this run has secure sums only")
 
     def _count(self, reason: str) -> None:
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
@@ -186,17 +247,27 @@ class Server:
         return self._closed
 
     def _outcome(self) -> Outcome:
-        total = self._sum
-        values = total.values if total.reports >= self.min_reports else total.values[:0]
+        totals = self._totals()
+        bare = [replace(t, values=t.values[:0]) for t in totals]
+        rest = sum(bare[1:], start=bare[0])
+        values = np.concatenate([t.values for t in totals])
+        enough = rest.reports >= self.min_reports and rest.weight > 0
         return Outcome(
             self.run,
             self.plan.round,
-            total.reports,
-            total.weight,
-            total.weight_squares,
-            values=values,
-            **self._counters,
+            rest.reports,
+            rest.weight,
+            rest.weight_squares,
+            values=values if enough else values[:0],
+            **dict(zip(COUNTERS, rest.counters, strict=True)),
         )
+
+    def _totals(self) -> list[Part]:
+        """Return what came for each set of directions."""
+        totals = [collector.total() for collector in self._collectors]
+        if self._over_groups and self.rule.name != PlainSum.name:
+            return [over_groups(self.rule, totals, self.plan.count)]
+        return totals if self.plan.sets > 1 else [sum(totals[1:], start=totals[0])]
 
     def commit(self) -> None:
         """Take the closed round as stored."""

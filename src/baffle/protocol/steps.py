@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.directions import ModelSignature, Place, Points
+from baffle.directions import ModelSignature, Place, Points, Probe
 from baffle.directions.coordinates import Purpose
 from baffle.directions.keyed import Keys
+from baffle.directions.kind import Weights
 from baffle.directions.subset import draw_subsets
 from baffle.errors import ProbeError
 from baffle.protocol.codec import RUN_PREFIX
@@ -44,12 +46,13 @@ class Taken:
     even: float
 
 
-def points_of(plan: Plan, signature: ModelSignature, step: int) -> Points:
-    """Return where all clients of a plan evaluate their losses in a local step."""
+def points_of(plan: Plan, signature: ModelSignature, step: int, group: int = 0) -> Points:
+    """Return where all clients of a plan's group evaluate their losses in a local step."""
     layout = plan.estimator.layout(plan.num_directions, plan.pairs)
     exponents = tuple(plan.radius_exponent + s for s in plan.tensor_scales(signature))
     place = Place(plan.key, plan.round, step)
-    return Points(place, plan.kind, exponents, layout.directions, layout.signs)
+    directions = layout.directions + np.uint32(plan.first_direction(group))
+    return Points(place, plan.kind, exponents, directions, layout.signs)
 
 
 def batch_size(plan: Plan, examples: int) -> int:
@@ -93,6 +96,32 @@ def require_losses(losses: NDArray[np.float64], shape: tuple[int, ...], whose: s
         raise ProbeError(
             f"{whose}: expected {shape[-1]} float64 losses, got {losses.dtype} {losses.shape}"
         )
+
+
+class EachProbe(Probe, Protocol):
+    """A probe that also takes examples one by one."""
+
+    def each(
+        self, weights: Weights, points: Points, examples: NDArray[np.int64], /
+    ) -> NDArray[np.float64]:
+        """Return the loss of each example at each point; float64 [B, P]."""
+        ...
+
+
+def losses_of_each(
+    probe: Probe, weights: Weights, points: Points, examples: NDArray[np.int64], whose: str
+) -> NDArray[np.float64]:
+    """Return the loss of each example at each point; float64 [B, P], B may be 0."""
+    if not len(examples):
+        return np.empty((0, len(points)))
+    if hasattr(probe, "each"):
+        found = np.asarray(cast("EachProbe", probe).each(weights, points, examples))
+    else:
+        found = np.array(
+            [probe(weights, points, examples[i : i + 1]) for i in range(len(examples))]
+        )
+    require_losses(found, (len(examples), len(points)), whose)
+    return found
 
 
 def report_of(plan: Plan, client: int, examples: int, steps: Sequence[Taken]) -> Report:

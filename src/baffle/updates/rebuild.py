@@ -27,11 +27,12 @@ class Sums:
     """Summed integers of a round and what turns them into derivatives.
 
     Args:
-        values: int64 [H, K].
-        weight: total client weight W.
+        values: int64 [H, S·K], of S sets of K directions.
+        weight: total client weight W, over all sets.
         step_exponent: log2 of the quantisation step.
         scale_exponents: log2 of a trained tensor's radius over the reference radius.
         normalised: divide by the values' standard deviation instead of scaling by step/W.
+        directions: K; 0 for one set.
     """
 
     values: NDArray[np.int64]
@@ -39,18 +40,24 @@ class Sums:
     step_exponent: int
     scale_exponents: tuple[int, ...]
     normalised: bool = False
+    directions: int = 0
 
     def factor(self) -> float:
-        """Return what one G at scale exponent 0 is multiplied by: step/(K·W), or 1/(K·std)."""
-        directions = self.values.shape[1]
+        """Return what one G at scale exponent 0 is multiplied by: step/(K·W), or 1/(S·K·std).
+
+        A client's weight is in W once, and its integers are in one set: that is the mean over
+        clients of what each set of directions tells.
+        """
+        columns = self.values.shape[1]
         if not self.normalised:
+            directions = self.directions or columns
             return (
                 math.ldexp(1 / (directions * self.weight), self.step_exponent)
                 if self.weight
                 else 0.0
             )
         deviation = standard_deviation(self.values)
-        return 1 / (directions * deviation) if deviation else 0.0
+        return 1 / (columns * deviation) if deviation else 0.0
 
 
 def standard_deviation(values: NDArray[np.int64]) -> float:

@@ -19,6 +19,7 @@ from baffle.directions import Points
 from baffle.drivers.local.passes import passes
 from baffle.drivers.local.roster import Roster
 from baffle.protocol import Client, Plan, decode_plan
+from baffle.protocol.codec import encode_report
 from baffle.protocol.steps import batch_size, draw_batches, points_of, require_losses, take
 from baffle.updates import TrainState
 
@@ -37,7 +38,7 @@ class Answers(Protocol):
     """A way to compute reports; from the same losses every way gives the same bytes."""
 
     def collect(
-        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
+        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int], group: int = 0
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         ...
@@ -54,13 +55,13 @@ class OneByOne:
     roster: Roster
 
     def collect(
-        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
+        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int], group: int = 0
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
         probes = asked.probes
         for client in map(self.roster.client, numbers):
-            report = client.answer(plan, state, digest)
+            report = client.answer(plan, state, digest, group)
             yield Answer(report, probes * batch_size(asked, client.examples))
 
     def evaluations(self, plan: Plan, number: int) -> int:
@@ -83,19 +84,19 @@ class Together:
     clients: int
 
     def collect(
-        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int]
+        self, plan: bytes, state: TrainState, digest: bytes, numbers: list[int], group: int = 0
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
         if asked.num_local_steps > 1:
-            yield from OneByOne(self.roster).collect(plan, state, digest, numbers)
+            yield from OneByOne(self.roster).collect(plan, state, digest, numbers, group)
             return
-        points, probes = points_of(asked, self.roster.rules.signature, 0), asked.probes
+        points, probes = points_of(asked, self.roster.rules.signature, 0, group), asked.probes
         size = self.clients * max(1, BLOCK_LOSSES // (self.clients * len(points)))
         for start in range(0, len(numbers), size):
             clients = [self.roster.client(n) for n in numbers[start : start + size]]
             for client in clients:
-                client.check(asked, state, digest)
+                client.check(asked, state, digest, group)
             reports = self._reports(asked, points, state, clients)
             for client, report in zip(clients, reports, strict=True):
                 yield Answer(report, probes * batch_size(asked, client.examples))
@@ -114,7 +115,10 @@ class Together:
             batches = draw_batches(plan, 0, keys[group], examples)
             losses[group] = self._losses(points, state, [clients[i] for i in group], batches)
         taken = take(plan, 0, keys, losses)
-        return [c.report(plan, [step]) for c, step in zip(clients, taken, strict=True)]
+        return [
+            encode_report(c.report(plan, [step]), plan.bits)
+            for c, step in zip(clients, taken, strict=True)
+        ]
 
     def _losses(
         self,

@@ -84,6 +84,7 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
             "key": settings.key ^ 2**62,
             "rounds": rounds,
             "update": settings.update.model_copy(update={"step_size": step_size}),
+            "secure": settings.secure.model_copy(update={"simulate": "sum"}),  # the same sums
             "output": settings.output.model_copy(
                 update={"evaluate_every": 0, "snapshot_every": 2**31}
             ),

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.cohort import draw_cohort
-from baffle.drivers.local.answers import Answers
+from baffle.cohort import Groups, deal, draw_cohort
+from baffle.drivers.local.clear import Asked
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.traffic import Traffic
-from baffle.errors import LedgerTampered, Refused
+from baffle.errors import LedgerTampered
 from baffle.ledger import Ledger, Row
 from baffle.ledger.replay import decode_row
 from baffle.protocol import Closed, Outcome, Plan, Rules, Server, decode_outcome, decode_plan
-from baffle.protocol.codec import report_size
-from baffle.protocol.participants import encode_participants
+from baffle.protocol.participants import decode_participants, encode_participants
 from baffle.updates import TrainState
 
 
@@ -42,7 +41,7 @@ class Follower:
             LedgerTampered: the replica's digest is not the server's.
         """
         plan = decode_plan(plan_bytes)
-        self.state = self.rules.advance(self.state, plan, decode_outcome(outcome_bytes, plan.count))
+        self.state = self.rules.advance(self.state, plan, decode_outcome(outcome_bytes, plan.sums))
         self.digest = self.state.digest()
         if self.digest != expected:
             raise LedgerTampered(
@@ -62,6 +61,7 @@ class RoundRecord:
         probes: losses evaluated by all clients.
         example_evaluations: those times the examples of each.
         seconds: wall clock, evaluation of the model not included.
+        participants: whose reports are in the outcome.
     """
 
     plan: Plan
@@ -72,6 +72,19 @@ class RoundRecord:
     probes: int
     example_evaluations: int
     seconds: float
+    participants: tuple[int, ...]
+
+
+class Collecting(Protocol):
+    """How what clients say comes to the server."""
+
+    def collect(self, server: Server, asked: Asked) -> int:
+        """Ask everyone and give the server what comes; returns example evaluations."""
+        ...
+
+    def recall(self, plan: Plan, asked: Asked) -> int:
+        """Count a stored round as it was counted when it ran; returns example evaluations."""
+        ...
 
 
 @dataclass
@@ -81,10 +94,11 @@ class Federation:
     Args:
         server: state machine, with the state to go on from.
         follower: the clients' replica of the same state.
-        answers: how reports are computed.
+        collecting: how what clients say comes to the server.
         ledger: open for writing; a round is stored before it is acknowledged.
         clients: registered clients.
         cohort: clients asked each round.
+        groups: clients of a round to how many groups they are dealt; None for one, unnamed.
         faults: who does not answer in time.
         traffic: byte counts.
         snapshot_every: rounds between snapshots.
@@ -92,7 +106,7 @@ class Federation:
 
     server: Server
     follower: Follower
-    answers: Answers
+    collecting: Collecting
     ledger: Ledger
     key: int
     clients: int
@@ -100,7 +114,7 @@ class Federation:
     faults: Faults
     traffic: Traffic
     snapshot_every: int
-    _late: list[bytes] = field(default_factory=list)
+    groups: Callable[[int], int] | None = None
     _came_late: int = 0
 
     def rounds(self, until: int, stop: Callable[[], bool] = lambda: False) -> Iterator[RoundRecord]:
@@ -113,76 +127,73 @@ class Federation:
         started = time.perf_counter()
         number = self.server.state.round
         cohort = draw_cohort(self.key, number, self.clients, self.cohort)
-        plan_bytes = self.server.open_round(frozenset(cohort.tolist()))
+        groups = self._deal(number, cohort)
+        plan_bytes = self.server.open_round(frozenset(cohort.tolist()), groups)
         self.traffic.ask(number, cohort, len(plan_bytes))
-        late = self._came_late
-        self._deliver_late()
-        evaluations = self._collect(plan_bytes, number, cohort)
+        asked = self._asked(plan_bytes, number, cohort, groups)
+        late, self._came_late = self._came_late, len(asked.late)
+        evaluations = self.collecting.collect(self.server, asked)
         closed = self.server.close_round()
         self._store(closed)
         self.server.commit()
         self.traffic.close(len(closed.plan_bytes) + len(closed.outcome_bytes))
         self.follower.follow(closed.plan_bytes, closed.outcome_bytes, closed.digest)
         took = time.perf_counter() - started
-        return self._record(
-            closed.plan, closed.outcome, closed.digest, cohort, late, evaluations, took
+        return RoundRecord(
+            closed.plan,
+            closed.outcome,
+            closed.digest,
+            len(cohort),
+            late,
+            self._probes(closed.plan, cohort),
+            evaluations,
+            took,
+            closed.participants,
         )
 
-    def _record(
-        self,
-        plan: Plan,
-        outcome: Outcome,
-        digest: bytes,
-        cohort: NDArray[np.int64],
-        late: int,
-        evaluations: int,
-        seconds: float,
-    ) -> RoundRecord:
-        answers = sum(len(part) for part in self.faults.split(plan.round, cohort))
-        return RoundRecord(
-            plan, outcome, digest, len(cohort), late, plan.probes * answers, evaluations, seconds
-        )
+    def next_cohort(self) -> list[int]:
+        """Return whom the next round asks."""
+        number = self.server.state.round
+        cohort: list[int] = draw_cohort(self.key, number, self.clients, self.cohort).tolist()
+        return cohort
+
+    def _deal(self, number: int, cohort: NDArray[np.int64]) -> Groups | None:
+        if self.groups is None:
+            return None
+        return deal(self.key, number, cohort.tolist(), self.groups(len(cohort)))
+
+    def _asked(
+        self, plan: bytes, number: int, cohort: NDArray[np.int64], groups: Groups | None
+    ) -> Asked:
+        on_time, late = (tuple(part.tolist()) for part in self.faults.split(number, cohort))
+        everyone = groups or Groups((tuple(cohort.tolist()),))
+        follower = self.follower
+        return Asked(plan, follower.state, follower.digest, everyone, on_time, late)
+
+    def _probes(self, plan: Plan, cohort: NDArray[np.int64]) -> int:
+        return plan.probes * sum(len(part) for part in self.faults.split(plan.round, cohort))
 
     def recall(self, row: Row) -> RoundRecord:
         """Count a stored round as it was counted when it ran; only its seconds are lost."""
         last = decode_row(row)
         plan = last.plan
         cohort = draw_cohort(self.key, plan.round, self.clients, self.cohort)
-        on_time, late = self.faults.split(plan.round, cohort)
         self.traffic.ask(plan.round, cohort, len(row.plan))
         self.traffic.close(len(row.plan) + len(row.outcome))
-        evaluations = 0
-        for number in [*on_time.tolist(), *late.tolist()]:
-            self.traffic.report(report_size(plan.count, plan.bits))
-            evaluations += self.answers.evaluations(plan, number)
-        came_late, self._came_late = self._came_late, len(late)
-        return self._record(plan, last.outcome, row.digest, cohort, came_late, evaluations, 0.0)
-
-    def _deliver_late(self) -> None:
-        """Give the server what came too late for the round before; it refuses it by round."""
-        for data in self._late:
-            self._hand(data)
-        self._late = []
-
-    def _hand(self, report: bytes) -> None:
-        with suppress(Refused):  # counted by the server, by reason
-            self.server.receive(report)
-
-    def _collect(self, plan_bytes: bytes, number: int, cohort: NDArray[np.int64]) -> int:
-        """Ask the cohort; returns example evaluations."""
-        on_time, late = self.faults.split(number, cohort)
-        follower, evaluations = self.follower, 0
-        asked = [*on_time.tolist(), *late.tolist()]
-        self._came_late = len(late)
-        answers = self.answers.collect(plan_bytes, follower.state, follower.digest, asked)
-        for place, answer in enumerate(answers):
-            self.traffic.report(len(answer.report))
-            evaluations += answer.example_evaluations
-            if place < len(on_time):
-                self._hand(answer.report)
-            else:
-                self._late.append(answer.report)
-        return evaluations
+        asked = self._asked(row.plan, plan.round, cohort, self._deal(plan.round, cohort))
+        evaluations = self.collecting.recall(plan, asked)
+        came_late, self._came_late = self._came_late, len(asked.late)
+        return RoundRecord(
+            plan,
+            last.outcome,
+            row.digest,
+            len(cohort),
+            came_late,
+            self._probes(plan, cohort),
+            evaluations,
+            0.0,
+            decode_participants(row.participants),
+        )
 
     def _store(self, closed: Closed) -> None:
         state = closed.state

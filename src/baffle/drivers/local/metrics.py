@@ -25,13 +25,13 @@ def round_row(plan: Plan, outcome: Outcome, dimension: int) -> Row:
         dimension: d, entries that the directions move.
     """
     reports = outcome.reports
-    effective = outcome.weight**2 / outcome.weight_squares if outcome.weight_squares else 0.0
-    values = outcome.values
-    mean_square = (
-        float((values.astype(float) ** 2).mean()) / outcome.weight**2 if len(values) else 0.0
-    )
+    sets, squares = plan.sets, outcome.weight_squares
+    effective = outcome.weight**2 / squares / sets if squares else 0.0  # clients a set
+    values, weight = outcome.values, outcome.weight / sets
+    mean_square = float((values.astype(float) ** 2).mean()) / weight**2 if len(values) else 0.0
+    directions = plan.num_directions * sets
     figures = quality(
-        mean_square, outcome.mean_energy(outcome.energy), effective, plan.num_directions, dimension
+        mean_square, outcome.mean_energy(outcome.energy), effective, directions, dimension
     )
     return {
         "round": plan.round + 1,

@@ -37,7 +37,7 @@ class SharedProbe(Probe, Protocol):
 class RowsProbe:
     """A probe of the shared model on one client's rows of the shared data."""
 
-    probe: Probe
+    probe: SharedProbe
     rows: NDArray[np.int64]
 
     def __call__(
@@ -45,6 +45,12 @@ class RowsProbe:
     ) -> NDArray[np.float64]:
         """Return the losses on the client's own examples, by their place among its rows."""
         return self.probe(weights, points, self.rows[examples])
+
+    def each(
+        self, weights: Weights, points: Points, examples: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the loss of each of the client's own examples at each point; float64 [B, P]."""
+        return self.probe.many(weights, points, list(self.rows[examples][:, None]))
 
 
 @dataclass(frozen=True)

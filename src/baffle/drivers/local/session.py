@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,15 +21,16 @@ from baffle.backends.torch import (
     model_signature,
 )
 from baffle.cohort import cohort_size
-from baffle.config import Settings, resolve, to_toml
-from baffle.drivers.build import genesis, policy
-from baffle.drivers.local.answers import Together
+from baffle.config import Settings, resolve, rule_of, to_toml
+from baffle.drivers.build import genesis, policy, with_noise
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.federation import Federation, Follower, RoundRecord
 from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
+from baffle.drivers.local.parts import answers_of, collecting_of, grouping, with_hostile_data
 from baffle.drivers.local.roster import Roster
 from baffle.drivers.local.task import Task, task_of
 from baffle.drivers.local.traffic import Traffic
+from baffle.drivers.privacy import Budget
 from baffle.errors import ConfigError, LedgerError
 from baffle.ledger import Ledger
 from baffle.ledger.replay import replay
@@ -36,6 +38,7 @@ from baffle.protocol import Genesis, Last, Rules, Server
 from baffle.updates import TrainState
 from baffle.updates.state import EMA, WEIGHTS
 
+logger = logging.getLogger(__name__)
 CONFIG, CALIBRATION = "config.toml", "calibration.json"
 OnRound = Callable[[Row], None]
 
@@ -51,6 +54,8 @@ class Session:
         federation: server, clients, ledger.
         log: metrics.
         totals: so far.
+        dimension: d, entries that the directions move.
+        budget: what is spent of the clients' privacy.
     """
 
     settings: Settings
@@ -60,6 +65,7 @@ class Session:
     log: MetricsLog
     totals: Totals
     dimension: int
+    budget: Budget
 
     @property
     def state(self) -> TrainState:
@@ -69,18 +75,31 @@ class Session:
     def run(
         self, on_round: OnRound = lambda row: None, stop: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Run the rounds that are left; returns whether all are done.
+        """Run the rounds that are left, or as many as the privacy budget allows.
+
+        Returns whether all are done.
 
         Args:
             on_round: called with each round's row.
             stop: asked at each round's border.
         """
-        for record in self.federation.rounds(self.settings.rounds, stop):
+        for record in self.federation.rounds(self.settings.rounds, lambda: stop() or self.spent()):
             row = self._row(record)
             self.log.add(row)
             on_round(row)
         self.log.write_table()
         return self.state.round >= self.settings.rounds
+
+    def spent(self) -> bool:
+        """Return whether the next round would take a client past its privacy budget."""
+        allowed = self.budget.allows(self.federation.next_cohort())
+        if not allowed:
+            logger.warning(
+                "the run ends after round %d: one more would pass the privacy budget, ε = %g",
+                self.state.round,
+                self.settings.privacy.epsilon,
+            )
+        return not allowed
 
     def begin_at(self, cost: Mapping[str, float]) -> None:
         """Begin the totals with what was spent before round 0, and keep it for a resume."""
@@ -110,6 +129,7 @@ class Session:
         totals.probes += record.probes
         totals.example_evaluations += record.example_evaluations
         totals.seconds += record.seconds
+        self.budget.take(record.participants)
         return round_row(record.plan, record.outcome, self.dimension) | {
             "dimension": self.dimension,
             "asked": record.asked,
@@ -122,6 +142,7 @@ class Session:
             "round_seconds": record.seconds,
             "refused": dict(self.federation.server.refusals),
             "digest": record.digest.hex(),
+            **self.budget.row(),
         }
 
     def _evaluates(self, round: int) -> bool:
@@ -157,7 +178,7 @@ def start(settings: Settings, task: Task, folder: Path) -> Session:
         ModelError: nothing to train.
         LedgerError: the folder holds a run already.
     """
-    settings, signature = with_clients(settings), model_signature(task.model)
+    settings, signature = with_noise(with_clients(settings)), model_signature(task.model)
     spec = genesis(settings, signature, b"")
     rules = Rules.of(spec)
     state = rules.start(initial_weights(task.model))
@@ -242,6 +263,7 @@ def _session(
 ) -> Session:
     rules = Rules.of(spec)
     f = settings.federation
+    task = with_hostile_data(settings, task)
     probe = TorchProbe(
         task.model,
         task.loss,
@@ -255,25 +277,37 @@ def _session(
     )
     roster = Roster(settings.key, spec.run, rules, probe, task.rows)
     requests = policy(settings, spec.signature)
-    server = Server(spec.run, rules, requests, state, f.clients, f.min_reports, last)
+    server = Server(
+        spec.run,
+        rules,
+        requests,
+        state,
+        f.clients,
+        f.min_reports,
+        last,
+        rule_of(settings),
+        sums_only=settings.secure.sums,
+    )
+    traffic = Traffic(
+        snapshot=sum(a.nbytes for slot in state.numpy().values() for a in slot.values())
+    )
     federation = Federation(
         server=server,
         follower=Follower(rules, state, server.digest),
-        answers=Together(roster, settings.engine.clients),
+        collecting=collecting_of(settings, spec, answers_of(settings, roster), roster, traffic),
         ledger=ledger,
         key=settings.key,
         clients=f.clients,
         cohort=cohort_size(f.clients, f.participation, f.cohort),
         faults=Faults(settings.key, f.dropout, f.slow),
-        traffic=Traffic(
-            snapshot=sum(a.nbytes for slot in state.numpy().values() for a in slot.values())
-        ),
+        traffic=traffic,
         snapshot_every=settings.output.snapshot_every,
+        groups=grouping(settings),
     )
     dimension = requests.first.kind.dimension(spec.signature, state.numpy()["weights"])
-    return Session(
-        settings, task, folder, federation, MetricsLog(folder, state.round), Totals(), dimension
-    )
+    budget = Budget(spec.privacy, settings.privacy.epsilon)
+    log = MetricsLog(folder, state.round)
+    return Session(settings, task, folder, federation, log, Totals(), dimension, budget)
 
 
 def _catch_up(session: Session, ledger: Ledger) -> None:
@@ -289,6 +323,7 @@ def _catch_up(session: Session, ledger: Ledger) -> None:
             log.add(session.count(record) | {"seconds_known": False})
             continue
         logged = known[row.round]
+        session.budget.take(record.participants)
         session.totals = Totals(logged["probes"], logged["example_evaluations"], logged["seconds"])
         federation.traffic.up = logged["bytes_up"]
         federation.traffic.down = logged["bytes_down"]

@@ -1,0 +1,1 @@
+"""Studies: many runs of one question each, restartable, with their results beside them."""

@@ -1,0 +1,56 @@
+"""One cell from its settings to its line of results, as `baffle run` would run it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import baffle
+from experiments.harness.results import Line
+from experiments.harness.study import Cell, Study
+
+LEFT_OUT = ("run_dir",)  # of a run's summary: it lay in a folder that is gone
+MACHINE = ("cpu", "cores", "load", "python", "torch", "numpy")
+
+
+def work(study: Study, cell: Cell) -> Line:
+    """Run a cell in a folder that is deleted afterwards, on one thread, and return its line.
+
+    Raises:
+        BaffleError: the settings do not go together, or data are missing.
+    """
+    from baffle.api.run import run
+    from baffle.backends.torch.threads import using_threads
+    from baffle.bench.machine import machine
+    from baffle.config import resolve
+    from baffle.drivers.local.task import task_of
+
+    about, started = machine(), time.perf_counter()
+    settings = resolve(cell.settings)
+    with tempfile.TemporaryDirectory(prefix="baffle-study-") as parent, using_threads(1):
+        folder = Path(parent) / "run"
+        summary = run(settings, (study.task or task_of)(settings), folder)
+        curve = _curve(folder)
+        extra = dict(study.extra(folder)) if study.extra else {}
+    return {
+        "cell": cell.id,
+        "labels": dict(cell.labels),
+        "settings": dict(cell.settings),
+        "summary": {k: v for k, v in json.loads(summary.as_json()).items() if k not in LEFT_OUT},
+        "curve": curve,
+        "extra": extra,
+        "wall_seconds": round(time.perf_counter() - started, 1),
+        "machine": {name: about[name] for name in MACHINE},
+        "version": baffle.__version__,
+    }
+
+
+def _curve(folder: Path) -> list[tuple[int, float]]:
+    """Return the rounds that were evaluated, each with its test accuracy."""
+    from baffle.drivers.local.metrics import read_metrics
+
+    tested: list[dict[str, Any]] = [r for r in read_metrics(folder) if "test_accuracy" in r]
+    return [(row["round"], round(row["test_accuracy"], 6)) for row in tested]

@@ -1,0 +1,1 @@
+"""Is ε what the accountant says? An attack on the released sums gives a bound from below."""

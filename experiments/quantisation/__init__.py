@@ -1,0 +1,1 @@
+"""Accuracy against the bits of an uploaded integer."""

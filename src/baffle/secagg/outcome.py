@@ -1,0 +1,69 @@
+"""What the server's side hands out: asks on the way, and how a sum ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.secagg.keys import Advert
+from baffle.secagg.spec import Parameters
+
+SHARE, MASK, UNMASK = "share", "mask", "unmask"
+Refusals = Mapping[int, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What to send whom before the sum goes on.
+
+    Args:
+        stage: "share", "mask" or "unmask".
+        to: bytes by client number.
+        adverts: next adverts of those who have shared, by client number; empty at "share".
+    """
+
+    stage: str
+    to: Mapping[int, bytes]
+    adverts: Mapping[int, Advert] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SecureSum:
+    """A sum, and nothing but the sum.
+
+    Args:
+        values: int64 [lanes], the sum over the participants.
+        participants: client numbers, ascending.
+        dropped: by stage, whose answers did not come or were refused.
+        refused: by client number, (reason, sentence) of an answer that was not taken.
+        parameters: of the group.
+        adverts: by client number, for the next sum: of those who shared in this one.
+    """
+
+    values: NDArray[np.int64]
+    participants: tuple[int, ...]
+    dropped: Mapping[str, tuple[int, ...]]
+    refused: Refusals
+    parameters: Parameters
+    adverts: Mapping[int, Advert]
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """No sum: too few stayed, or what they sent does not fit together. Nothing was revealed.
+
+    Args:
+        reason: "group", "shares", "masks", "unmask", "secret" or "range".
+        sentence: the reason in words.
+        dropped, refused, parameters, adverts: as in SecureSum; no parameters without a group.
+    """
+
+    reason: str
+    sentence: str
+    dropped: Mapping[str, tuple[int, ...]]
+    refused: Refusals
+    parameters: Parameters | None
+    adverts: Mapping[int, Advert]
