@@ -31,6 +31,11 @@ def trained(output: Output, monitors: Many, work: Callable[[Hooks], Summary]) ->
         renderables.append(
             f"interrupted at a round's border; go on with: baffle resume {summary.run_dir}"
         )
+    elif summary.privacy and summary.rounds < summary.rounds_planned:
+        renderables.append(
+            f"ended after round {summary.rounds} of {summary.rounds_planned}: one more would pass "
+            "the privacy budget"
+        )
     output.show(json.loads(summary.as_json()), *renderables)
 
 
@@ -66,7 +71,7 @@ class Watcher:
             f"threads {s.engine.threads}"
         )
         self.console.print(f"run folder {session.folder}")
-        self.progress = Progress(self.console, s.rounds)
+        self.progress = Progress(self.console, s.rounds, private=s.privacy.unit != "none")
         self.progress.__enter__()
 
     def round(self, row: dict) -> None:  # type: ignore[type-arg]

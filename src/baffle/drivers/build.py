@@ -162,12 +162,12 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
     Raises:
         ConfigError: as `first_plan`, or the step size is still to be chosen.
     """
-    u = settings.update
+    u, first = settings.update, first_plan(settings, signature)
     if isinstance(u.step_size, str):
         raise ConfigError(
             "update.step_size is auto: choose it by a calibration first, or set a number"
         )
-    first, spec = first_plan(settings, signature), privacy_spec(settings)
+    spec = privacy_spec(settings)
     measured = settings.probe.estimator == "auto" and spec is None
     return AutoPolicy(
         first=first,

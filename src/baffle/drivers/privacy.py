@@ -22,29 +22,36 @@ class Budget:
     def __init__(self, spec: PrivacySpec | None, limit: float) -> None:
         self._spec, self._limit = spec, limit
         self._rounds: Counter[int] = Counter()
+        self._before = 0
 
     def take(self, clients: Iterable[int]) -> None:
         """Count a round that these clients took part in."""
         if self._spec is not None:
             self._rounds.update(clients)
 
+    def before(self, rounds: int) -> None:
+        """Count rounds of which nobody knows any more who took part: for everyone."""
+        self._before = rounds
+
     def recall(self, ledger: Ledger) -> None:
-        """Count all rounds of a ledger."""
+        """Count all rounds of a ledger, also those that were pruned."""
         if self._spec is not None:
+            self.before(ledger.first_round - 1)
             for row in ledger.rows():
                 self.take(decode_participants(row.participants))
 
-    def allows(self, clients: Iterable[int]) -> bool:
-        """Return whether none of these clients would pass the budget by one more round."""
+    def allows(self, clients: Iterable[int], rounds: int = 1) -> bool:
+        """Return whether none of these clients would pass the budget by so many more rounds."""
         if self._spec is None:
             return True
         most = max((self._rounds[c] for c in clients), default=0)
-        return self._epsilon(most + 1) <= self._limit
+        return self._epsilon(self._before + most + rounds) <= self._limit
 
     @property
     def spent(self) -> float:
         """ε of the client that took part most often; 0 without a promise."""
-        return self._epsilon(max(self._rounds.values(), default=0)) if self._spec else 0.0
+        most = self._before + max(self._rounds.values(), default=0)
+        return self._epsilon(most) if self._spec else 0.0
 
     def row(self) -> dict[str, Any]:
         """Return what a round's row says of it; empty without a promise."""

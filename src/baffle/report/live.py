@@ -38,6 +38,7 @@ COLUMNS = (
     ("probes/s", 8, 3),
     ("left", 8, 1),
 )
+EPSILON = ("ε", 6, 0)  # of a run with a privacy budget
 
 
 class Progress:
@@ -48,6 +49,7 @@ class Progress:
             are written over the whole run.
         rounds: of the whole run, the ones before a resume included.
         clock: seconds from any start; the time left comes from it.
+        private: whether the run spends a privacy budget, which is shown then.
 
     Example:
         >>> with Progress(Console(), rounds=400) as progress:  # doctest: +SKIP
@@ -55,9 +57,14 @@ class Progress:
     """
 
     def __init__(
-        self, console: Console, rounds: int, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        rounds: int,
+        clock: Callable[[], float] = time.monotonic,
+        private: bool = False,
     ) -> None:
         self.console, self.rounds, self.clock = console, rounds, clock
+        self._columns = (*COLUMNS[:3], EPSILON, *COLUMNS[3:]) if private else COLUMNS
         self._known: Row = {}
         self._row: Row | None = None
         self._shown = 0
@@ -106,7 +113,7 @@ class Progress:
 
     def header(self) -> Text:
         """Return the titles over the figures."""
-        titles = {title: title for title, _, _ in COLUMNS}
+        titles = {title: title for title, _, _ in self._columns}
         return Text(self._joined(titles), style="dim", no_wrap=True, overflow="crop")
 
     def line(self) -> Text:
@@ -115,9 +122,9 @@ class Progress:
         return Text(self._joined(self._figures(self._row)), no_wrap=True, overflow="crop")
 
     def _joined(self, texts: dict[str, str]) -> str:
-        widths = {title: width for title, width, _ in COLUMNS}
+        widths = {title: width for title, width, _ in self._columns}
         widths["round"] = max(5, 2 * len(str(self.rounds)) + 1)
-        ranks = {title: rank for title, _, rank in COLUMNS}
+        ranks = {title: rank for title, _, rank in self._columns}
         kept = list(widths)
         while sum(widths[t] + 1 for t in kept) - 1 > self.console.width and len(kept) > 1:
             kept.remove(max(reversed(kept), key=ranks.__getitem__))
@@ -129,6 +136,7 @@ class Progress:
             "round": f"{row['round']}/{self.rounds}",
             "loss": loss_text(row.get("loss")),
             "accuracy": percent_text(known.get("test_accuracy")),
+            "ε": fixed_text(row.get("epsilon"), 3),
             "cosine": fixed_text(row.get("expected_cosine"), 3),
             "SNR": _ratio(row.get("signal_to_noise")),
             "up": bytes_text(known.get("bytes_up")),

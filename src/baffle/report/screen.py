@@ -122,6 +122,7 @@ def _figures(run: Outside) -> RenderableType:
         ("training loss", loss_text(run.row.get("loss")), sparkline(run.losses)),
         ("test accuracy", percent_text(known.get("test_accuracy")), when),
         ("expected cosine", fixed_text(run.row.get("expected_cosine"), 3), ""),
+        *_privacy(run.row),
     ]
     if "client_accuracy" in known:
         of = f"loss {loss_text(known.get('client_loss'))}"
@@ -134,6 +135,13 @@ def _figures(run: Outside) -> RenderableType:
     if "catch_up_bytes" in known:
         beside.append(("to catch up", bytes_text(known["catch_up_bytes"])))
     return _Figures(rows, beside)
+
+
+def _privacy(row: Row) -> list[tuple[str, str, str]]:
+    """Return what is spent of a privacy budget, if there is one."""
+    if row.get("epsilon") is None:
+        return []
+    return [("ε spent", fixed_text(row["epsilon"], 3), f"of one {row.get('unit', 'unit')}")]
 
 
 def _counts(run: Outside) -> RenderableType:

@@ -14,6 +14,7 @@ from rich.console import RenderableType
 
 from baffle.protocol.codec import report_size
 from baffle.report.dimension import dimension_of
+from baffle.report.revealed import revealed
 from baffle.report.runs import Run, read_run
 
 AUTO = "auto"
@@ -41,6 +42,8 @@ class Summary:
             `estimator` as rounds by name, `step_size` at the schedule's top, `chunk`, `threads`.
         faults: counts: `abandoned` rounds, reports `missed` when their round closed, of those
             `refused_late`, derivatives clipped (`clips`), directions left out (`nonfinite`).
+        privacy: `epsilon`, `delta` and `unit` of what was promised and spent; None for nothing.
+        revealed: who learned what, in sentences.
         digest: SHA-256 of the training state, hexadecimal.
         run_dir: run folder.
     """
@@ -64,6 +67,8 @@ class Summary:
     dimension: int | None
     choices: dict[str, Any]
     faults: dict[str, int]
+    privacy: dict[str, Any] | None
+    revealed: dict[str, str]
     digest: str | None
     run_dir: Path
 
@@ -130,6 +135,8 @@ def summary_of(run: Run) -> Summary:
         dimension=dimension_of(rows),
         choices=_choices(run),
         faults=_faults(run),
+        privacy=_privacy(run),
+        revealed=dict(revealed(run).rows()),
         digest=newest.get("digest"),
         run_dir=run.folder,
     )
@@ -160,6 +167,13 @@ def _choices(run: Run) -> dict[str, Any]:
         "chunk": engine.chunk or None,
         "threads": engine.threads or None,
     }
+
+
+def _privacy(run: Run) -> dict[str, Any] | None:
+    p = run.settings.privacy
+    if p.unit == "none":
+        return None
+    return {"epsilon": run.last("epsilon") or 0.0, "delta": p.delta, "unit": p.unit}
 
 
 def _range(run: Run, name: str) -> list[float] | None:

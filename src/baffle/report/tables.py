@@ -44,6 +44,8 @@ def summary_table(summary: Summary) -> RenderableType:
         indented(_list(choice_rows(summary.choices))),
         heading("Faults"),
         indented(_list(fault_rows(summary.faults))),
+        heading("Revealed"),
+        indented(_list(summary.revealed.items())),
         heading("Stored"),
         indented(_list(_stored_rows(summary), narrow=True)),
     )

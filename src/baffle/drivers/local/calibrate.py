@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from baffle.backends.torch import initial_weights, load_weights
-from baffle.config import Settings
+from baffle.config import Settings, require_together
 from baffle.drivers.local.session import start
 from baffle.drivers.local.task import Task
 
@@ -55,7 +55,11 @@ def calibrate(
         settings: of the run; its step size is not looked at.
         task: of the run; the model's weights are the same after.
         on_trial: called after each.
+
+    Raises:
+        ConfigError: settings that do not go together; with privacy, no trial may look at the data.
     """
+    require_together(settings)
     trials: dict[int, Trial] = {}
 
     def loss(power: int) -> float:

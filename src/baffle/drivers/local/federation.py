@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -62,6 +63,7 @@ class RoundRecord:
         example_evaluations: those times the examples of each.
         seconds: wall clock, evaluation of the model not included.
         participants: whose reports are in the outcome.
+        smallest_sum: fewest clients whose integers the server saw as one sum; 0 if it saw none.
     """
 
     plan: Plan
@@ -73,6 +75,7 @@ class RoundRecord:
     example_evaluations: int
     seconds: float
     participants: tuple[int, ...]
+    smallest_sum: int
 
 
 class Collecting(Protocol):
@@ -149,6 +152,7 @@ class Federation:
             evaluations,
             took,
             closed.participants,
+            self._smallest_sum(closed.participants, groups),
         )
 
     def next_cohort(self) -> list[int]:
@@ -169,6 +173,12 @@ class Federation:
         everyone = groups or Groups((tuple(cohort.tolist()),))
         follower = self.follower
         return Asked(plan, follower.state, follower.digest, everyone, on_time, late)
+
+    def _smallest_sum(self, participants: tuple[int, ...], groups: Groups | None) -> int:
+        if not self.server.sums_only or groups is None:
+            return len(participants) if self.server.sums_only else min(1, len(participants))
+        counts = Counter(map(groups.of, participants))
+        return min(counts.values(), default=0)
 
     def _probes(self, plan: Plan, cohort: NDArray[np.int64]) -> int:
         return plan.probes * sum(len(part) for part in self.faults.split(plan.round, cohort))
@@ -192,7 +202,8 @@ class Federation:
             self._probes(plan, cohort),
             evaluations,
             0.0,
-            decode_participants(row.participants),
+            whose := decode_participants(row.participants),
+            self._smallest_sum(whose, self._deal(plan.round, cohort)),
         )
 
     def _store(self, closed: Closed) -> None:

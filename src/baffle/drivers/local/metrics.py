@@ -43,6 +43,7 @@ def round_row(plan: Plan, outcome: Outcome, dimension: int) -> Row:
         "derivative_rms": figures.derivative_rms * 2.0**plan.step_exponent,
         "estimator": plan.estimator.name,
         "num_directions": plan.num_directions,
+        "groups": plan.groups,
         "radius": plan.radius,
         "even_to_odd": outcome.even / outcome.odd if outcome.odd else math.nan,
         "quantisation_step": 2.0**plan.step_exponent,

@@ -145,14 +145,21 @@ class _GroupSum:
     # --- the vectors
 
     def _bare(self, numbers: list[int]) -> dict[int, NDArray[np.int64]]:
-        """Return what clients add before noise, where a report tells it."""
+        """Return what clients add before noise, where a report tells it.
+
+        With privacy also one without a finite loss answers: whether it does tells of its data.
+        """
         asked, found = self._asked, {}
         answers = self._sums.answers.collect(
             asked.plan, asked.state, asked.digest, numbers, self._group
         )
         for number, answer in zip(numbers, answers, strict=True):
             self.evaluations += answer.example_evaluations
-            found[number] = self._form.vector(decode_report(answer.report, self._plan))
+            report = decode_report(answer.report, self._plan)
+            if self._sums.privacy is None and report.nonfinite == self._plan.count:
+                self._lost[number] = MASK  # it has nothing to say, as in the clear
+            else:
+                found[number] = self._form.vector(report)
         return found
 
     @property
@@ -169,12 +176,12 @@ class _GroupSum:
     def outright(self) -> Sum | None:
         """Return what the messages would come to, without them."""
         computing = self.computing
-        summed = [n for n in computing if n in self._asked.on_time or self._lost.get(n) == UNMASK]
-        here = len([n for n in summed if n not in self._lost])
         if self._by_example:
             vectors = {n: self._of_examples(n, secrets.token_bytes(32)) for n in computing}
         else:
             vectors = self._bare(computing)
+        summed = [n for n in computing if self._lost.get(n, UNMASK) == UNMASK]
+        here = len([n for n in summed if n not in self._lost])
         for _ in summed:
             self._sums.traffic.report(self._form.lanes.size(len(self._members)))
         least = self._form.group.least
@@ -217,9 +224,11 @@ class _GroupSum:
             return {n: self._share(n, asks[n]) for n in there}
         if stage == UNMASK:
             return {n: self._unmask(n, asks[n]) for n in there}
+        if self._by_example:
+            return {n: self._mask(n, asks[n], None) for n in there}
         late = [n for n in asks if n in self._asked.late]
-        bare = {} if self._by_example else self._bare([*there, *late])
-        return {n: self._mask(n, asks[n], bare.get(n)) for n in there}
+        bare = self._bare(sorted([*there, *late]))
+        return {n: self._mask(n, asks[n], bare[n]) for n in there if n in bare}
 
     def _share(self, number: int, ask: bytes) -> bytes:
         sums = self._sums

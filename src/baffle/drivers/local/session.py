@@ -134,6 +134,7 @@ class Session:
             "dimension": self.dimension,
             "asked": record.asked,
             "late": record.late,
+            "smallest_sum": record.smallest_sum,
             "bytes_up": traffic.up,
             "bytes_down": traffic.down,
             "probes": totals.probes,
@@ -314,6 +315,7 @@ def _catch_up(session: Session, ledger: Ledger) -> None:
     """Bring totals and log to where the ledger is: a crash may have cost the log its last rows."""
     federation, log = session.federation, session.log
     session.recall_cost()
+    session.budget.before(ledger.first_round - 1)
     for _ in range(ledger.first_round - 1):
         federation.traffic.close(0)  # pruned rounds; their bytes are in the log's totals
     known = {row["round"]: row for row in log.rows}
