@@ -195,6 +195,46 @@ def simulate(rows: list[Row]) -> str:
     )
 
 
+def secagg(rows: list[Row]) -> str:
+    """Return what a secure sum costs a client and the server."""
+    heads = ["clients", "gone", "neighbours", "any of them", "client, ms", "slowest", "first round"]
+    heads += ["server, ms", "kB up", "kB down", "B in the clear", "sum"]
+    return table(
+        heads,
+        (
+            [
+                *(f"{r[k]:,}" for k in ("clients", "gone", "neighbours", "threshold")),
+                *(_number(r[k]) for k in ("client_ms", "client_ms_worst", "first_ms")),
+                f"{r['server_ms']:,.1f}",
+                *(_number(r[k] / 1000) for k in ("bytes_up", "bytes_down")),
+                str(r["report_bytes"]),
+                "exact" if r["exact"] else "WRONG",
+            ]
+            for r in rows
+        ),
+    )
+
+
+def secagg_flower(rows: list[Row]) -> str:
+    """Return whole rounds of ours and of Flower's, in processor time."""
+    heads = ["clients", "K", "gone", "neighbours, any of them: ours", "Flower's"]
+    heads += ["client, ms: ours", "Flower's", "server, ms: ours", "Flower's"]
+    heads += ["round, s: ours", "Flower's", "ratio", "after our first round"]
+    return table(heads, map(_beside_flower, rows))
+
+
+def _beside_flower(row: Row) -> list[str]:
+    sides = row["ours"], row["flower"]
+    return [
+        *(f"{row[name]:,}" for name in ("clients", "directions", "gone")),
+        *(f"{side['neighbours']}, {side['threshold']}" for side in sides),
+        *(_number(side["client_ms"]) for side in sides),
+        *(f"{side['server_ms']:,.1f}" for side in sides),
+        *(_seconds(side["seconds"]) for side in sides),
+        *(_number(row[name]) for name in ("ratio", "ratio_later")),
+    ]
+
+
 Tables = Mapping[str, tuple[str, Callable[[list[Row]], str]]]
 TABLES: Tables = {
     "throughput": ("throughput", throughput),
@@ -206,6 +246,8 @@ TABLES: Tables = {
     "rebuild": ("rebuild", rebuild),
     "memory": ("memory", memory),
     "simulate": ("simulate", simulate),
+    "secagg": ("secagg", secagg),
+    "secagg_flower": ("secagg_flower", secagg_flower),
 }
 
 

@@ -17,11 +17,11 @@ BY_BITS |= {tables.AGAIN: {"quantisation": {"bits": 16}, "engine": {"chunk": 32}
 DIGITS = {"engine": ENGINE}
 # Larger data, a small model, one step size for all: what the trials found for key 0 at 16 bits.
 MNIST = {
-    "rounds": 2000,
+    "rounds": 1000,
     "data": {"name": "mnist", "options": {"size": 28}},
     "model": {"options": {"widths": [32]}},
-    "update": {"step_size": 0.00737},
-    "output": {"evaluate_every": 100},
+    "update": {"step_size": 0.0147},
+    "output": {"evaluate_every": 50},
     "engine": ENGINE,
 }
 
@@ -32,6 +32,10 @@ STUDY = Study(
         *grid(DIGITS, data={"digits": {}}, key=keys(20), bits=BY_BITS),
         *grid(MNIST, data={"mnist": {}}, key=keys(5), bits=BY_BITS),
     ],
-    tables={"quantisation-digits": tables.digits, "quantisation-mnist": tables.mnist},
+    tables={
+        "quantisation-digits": tables.digits,
+        "quantisation-mnist": tables.mnist,
+        "quantisation-seconds": tables.seconds,
+    },
     figures={"quantisation.png": picture.draw},
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 
 from experiments.harness import Results, interval, spread, table
-from experiments.harness.tables import UNKNOWN, percent, points
+from experiments.harness.tables import UNKNOWN, cost, percent, points
 
 HEADS = (
     "bits",
@@ -32,6 +32,11 @@ def digits(results: Results) -> str:
 def mnist(results: Results) -> str:
     """Return the table of MNIST."""
     return _table(results.select(data="mnist"))
+
+
+def seconds(results: Results) -> str:
+    """Return what the runs took."""
+    return cost(results, "data")
 
 
 def _table(results: Results) -> str:

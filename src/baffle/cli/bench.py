@@ -1,4 +1,6 @@
-"""Commands that measure this machine: bench throughput, profile, rebuild, memory, simulate."""
+"""Commands that measure this machine: bench throughput, profile, rebuild, memory, simulate,
+secagg.
+"""
 
 from __future__ import annotations
 
@@ -190,6 +192,35 @@ def simulate(
     any_named = any(given is not None for given in (model, clients, directions, batch))
     rows = named if any_named or quick else SIMULATIONS
     measured(lambda say: measure(rows, options, say), len(rows), simulate_table, as_json, output)
+
+
+@app.command()
+def secagg(
+    clients: Annotated[
+        str | None, typer.Option(help="Clients of a group, with commas between; 10,100,1000.")
+    ] = None,
+    directions: SimulatedDirections = None,
+    repeats: Repeats = None,
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """Processor time and bytes of a secure sum: one client over a round, and the server.
+
+    A real group is summed, once whole and once with clients gone. Two minutes.
+    """
+    from baffle.bench.secagg import CLIENTS, SecaggOptions
+    from baffle.bench.secagg import secagg as measure
+    from baffle.cli.bench_tables import secagg_table
+    from baffle.cli.measuring import measured, require_numbers
+
+    options = SecaggOptions(
+        clients=require_numbers("clients", clients) or ((10,) if quick else CLIENTS),
+        directions=_given(directions, 64),
+        repeats=_given(repeats, QUICK_REPEATS if quick else 9),
+    )
+    rows = sum(len(options.absences(members)) for members in options.clients)
+    measured(lambda say: measure(options, say), rows, secagg_table, as_json, output)
 
 
 def _given(value: int | None, default: int) -> int:

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from baffle.report.units import UNKNOWN, count_text, is_known, number_text
+from baffle.report.units import UNKNOWN, bytes_text, count_text, is_known, number_text
 
 Rows = Sequence[dict[str, Any]]
 
@@ -164,6 +164,33 @@ def simulate_table(rows: Rows) -> RenderableType:
         )
     note = "Seconds of a whole round, the median; MiB: most resident memory of the process."
     return Group(table, Text(note))
+
+
+def secagg_table(rows: Rows) -> RenderableType:
+    """Return milliseconds and bytes of a client and milliseconds of the server."""
+    table = _table(
+        "clients", "gone", "k", "t", "client\nms", "first\nround", "server\nms", "up", "down",
+        "in the\nclear", "sum",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            *(f"{row[name]:,}" for name in ("clients", "gone", "neighbours", "threshold")),
+            *(number_text(row[name]) for name in ("client_ms", "first_ms")),
+            _times(row["server_ms"]),
+            *(bytes_text(row[name]) for name in ("bytes_up", "bytes_down", "report_bytes")),
+            "exact" if row["exact"] else "WRONG",
+        )
+    return Group(table, *map(Text, _secagg_notes(rows)))
+
+
+def _secagg_notes(rows: Rows) -> Iterable[str]:
+    directions = ", ".join(str(k) for k in sorted({row["directions"] for row in rows}))
+    worst = max(row["client_ms_worst"] / row["client_ms"] for row in rows)
+    yield (
+        f"K {directions}; processor time. k neighbours share each client's secrets, any t of them "
+        "can stand in for it. client: all of a round; first round: nothing cached, all signatures "
+        f"verified. The slowest client timed took ×{worst:.2f}."
+    )
 
 
 def _table(first: str, *others: str) -> Table:

@@ -99,6 +99,24 @@ def require_batches(batches: list[int] | None) -> list[int]:
     return batches or []
 
 
+def require_numbers(option: str, text: str | None) -> list[int]:
+    """Return the whole numbers that were named with commas between them, none by default.
+
+    Raises:
+        ConfigError: something else is among them.
+
+    Example:
+        >>> require_numbers("clients", "10,100")
+        [10, 100]
+    """
+    try:
+        return [int(part) for part in text.split(",")] if text else []
+    except ValueError:
+        raise ConfigError(
+            f"--{option} must be whole numbers with commas between them, got {text!r}"
+        ) from None
+
+
 def _machine_line(where: dict[str, Any]) -> str:
     device = "" if where["device"] == "cpu" else f", {where['device']}"
     load = "" if where["load"] is None else f", load {where['load']:.1f} before"

@@ -129,6 +129,12 @@ class Client:
         """Return the sum of what each of its sampled examples says, clipped one by one."""
         plan = form.plan
         self.check(plan, state, digest, group)
+        if plan.num_local_steps != 1:
+            raise Refused(
+                "steps",
+                f"client {self.number}: its examples are promised privacy, which "
+                f"{plan.num_local_steps} local steps would break: expected a plan with one",
+            )
         taken = form.sample(secret, self.examples)
         points = points_of(plan, self.rules.signature, 0, group)
         losses = losses_of_each(self.probe, state.weights, points, taken, f"client {self.number}")

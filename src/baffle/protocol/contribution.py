@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.aggregation import COUNTERS, Part
+from baffle.errors import Refused
 from baffle.privacy import (
     Contribution,
     PrivacySpec,
@@ -170,13 +172,40 @@ class Form:
         return self.vector_of(example_vector(self.privacy, limit, values, losses))
 
     def part(self, total: Integers, reports: int) -> Part:
-        """Return what a sum of so many clients' vectors means."""
+        """Return what a sum of so many clients' vectors means.
+
+        Nobody saw the parts, so a member may have put anything into its lanes. What no honest
+        members' counts can come to is not used.
+
+        Raises:
+            Refused: "range", if the counts cannot be those of so many clients.
+        """
         count, rest = self.plan.count, [int(x) for x in total[self.plan.count :]]
         values = total[:count]
         if self.privacy is None:
+            self._require_counts(rest, reports)
             weight, squares, *counters = rest
             return Part(values, reports, weight, squares, tuple(counters))
         limit, weight = self.plan.quantiser.limit, self.weight * reports
         loss = mean_loss(self.privacy, limit, rest[0], weight) * reports
         counters = [loss, clip_count(limit, rest[1]), 0, 0, 0, 0]
         return Part(values, reports, weight, self.weight * weight, tuple(counters))
+
+    def _require_counts(self, counts: Sequence[int], reports: int) -> None:
+        n, weight, count = reports, counts[0], self.plan.count
+        cap = 1 if self.plan.weighting == "uniform" else self.plan.weight_cap
+        ranges = [
+            (n, n * cap),
+            (-(-(weight**2) // n), cap * weight),  # all alike, or few at the cap
+            (-MAX_LOSS * n, MAX_LOSS * n),
+            *[(0, count * n)] * 2,
+            *[(0, MAX_ENERGY * n)] * 3,
+        ]
+        names = ("weight", "weight_squares", *COUNTERS)
+        for name, value, (low, high) in zip(names, counts, ranges, strict=True):
+            if not low <= value <= high:
+                raise Refused(
+                    "range",
+                    f"a sum of {n} clients: expected {name} from {low} to {high}, got {value}; a "
+                    "member put into its lanes what no honest one does",
+                )

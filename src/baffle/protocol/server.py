@@ -164,10 +164,10 @@ class Server:
             self._require_sender(report, sender)
             self._admit(report, data)
         except Refused as no:
-            self._count(no.reason)
+            self.refuse(no.reason)
             raise
         except ProtocolError:
-            self._count("decode")
+            self.refuse("decode")
             raise
         self._seen[report.client] = data
         group = 0 if self.groups is None else self.groups.of(report.client)
@@ -198,7 +198,8 @@ class Server:
         if self.sums_only:
             raise Refused("secure", "a report in the clear, and this run has secure sums only")
 
-    def _count(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
+        """Count something that was refused."""
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
     def _require_sender(self, report: Report, sender: int | None) -> None:

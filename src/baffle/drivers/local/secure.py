@@ -20,6 +20,7 @@ from baffle.drivers.local.answers import Answers
 from baffle.drivers.local.clear import Asked
 from baffle.drivers.local.roster import Roster
 from baffle.drivers.local.traffic import Traffic
+from baffle.errors import Refused
 from baffle.privacy import PrivacySpec
 from baffle.protocol import Plan, Server, decode_plan, decode_report
 from baffle.protocol.contribution import Form, answer_secret
@@ -78,7 +79,11 @@ class SecureSums:
         plan, evaluations = decode_plan(asked.plan), 0
         for group, members in enumerate(asked.groups.members):
             sum_ = _GroupSum(self, plan, asked, group, members)
-            found = sum_.by_messages() if self.whole else sum_.outright()
+            try:
+                found = sum_.by_messages() if self.whole else sum_.outright()
+            except Refused as no:
+                server.refuse(no.reason)
+                found = None
             evaluations += sum_.evaluations
             if found is not None:
                 server.receive_sum(group, found.part, found.clients)
