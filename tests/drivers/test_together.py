@@ -89,7 +89,11 @@ def test_every_client_checks_the_plan(session):
     plan, state, digest, numbers = asked(session)
     stale = dataclasses.replace(state, round=3)
     with pytest.raises(Refused) as refused:
-        list(Together(session.federation.collecting.answers.roster, 4).collect(plan, stale, digest, numbers))
+        list(
+            Together(session.federation.collecting.answers.roster, 4).collect(
+                plan, stale, digest, numbers
+            )
+        )
     assert refused.value.reason == "round"
 
 
@@ -127,6 +131,7 @@ def test_a_run_from_before_there_was_a_choice_stays_what_it_was(tmp_path):
     old["engine"] = {name: old["engine"][name] for name in ("chunk", "threads")}
     for later in ("groups", "robust", "secure", "privacy", "hostile"):
         del old[later]
+    del old["federation"]["cohorts"]
     whole = finished(tmp_path / "a")
     with Ledger.open(tmp_path / "a") as ledger:
         assert Genesis.from_bytes(ledger.genesis).settings == old

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from baffle.cohort.groups import Groups, deal, group_count
+from baffle.cohort.turns import take_turns
 from baffle.directions.coordinates import Purpose, Stream
 from baffle.directions.subset import draw_subset
 from baffle.errors import ConfigError
@@ -50,13 +53,22 @@ def draw_cohort(key: int, round: int, clients: int, size: int) -> NDArray[np.int
     return draw_subset(Stream(key, Purpose.COHORT, round), clients, size)
 
 
-def most_participations(key: int, rounds: int, clients: int, size: int) -> int:
-    """Return in how many rounds the client that is drawn most often takes part.
+COHORTS: dict[str, Callable[[int, int, int, int], NDArray[np.int64]]] = {
+    "drawn": draw_cohort,
+    "turns": take_turns,
+}
+
+
+def most_participations(
+    key: int, rounds: int, clients: int, size: int, cohorts: str = "drawn"
+) -> int:
+    """Return in how many rounds the client that is asked most often takes part.
 
     Args:
         key: run key.
         rounds: of the run.
         clients, size: as for `draw_cohort`.
+        cohorts: a row of COHORTS.
 
     Example:
         >>> most_participations(key=0, rounds=10, clients=5, size=5)
@@ -64,7 +76,7 @@ def most_participations(key: int, rounds: int, clients: int, size: int) -> int:
     """
     if size == clients:
         return rounds
-    drawn = [draw_cohort(key, round, clients, size) for round in range(rounds)]
+    drawn = [COHORTS[cohorts](key, round, clients, size) for round in range(rounds)]
     return int(np.unique(np.concatenate(drawn), return_counts=True)[1].max())
 
 
@@ -83,6 +95,7 @@ def chance(key: int, round: int, step: int, clients: NDArray[np.int64]) -> NDArr
 
 
 __all__ = [
+    "COHORTS",
     "Groups",
     "chance",
     "cohort_size",
@@ -90,4 +103,5 @@ __all__ = [
     "draw_cohort",
     "group_count",
     "most_participations",
+    "take_turns",
 ]

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from baffle.aggregation import RULES
 from baffle.algorithms import ALGORITHMS, SCHEDULES
+from baffle.cohort import COHORTS
 from baffle.directions import KINDS
 from baffle.estimators import ESTIMATORS
 from baffle.privacy import UNITS
@@ -42,6 +43,7 @@ OptimiserName = Annotated[str, _one_of(OPTIMISERS)]
 ScheduleName = Annotated[str, _one_of(SCHEDULES)]
 AlgorithmName = Annotated[str, _one_of(ALGORITHMS)]
 WeightingName = Annotated[str, _one_of(WEIGHTINGS)]
+CohortsName = Annotated[str, _one_of(COHORTS)]
 RuleName = Annotated[str, _one_of(RULES)]
 UnitName = Annotated[str, _one_of(("none", *UNITS))]
 AttackName = Annotated[str, _one_of(ATTACKS)]
@@ -84,6 +86,9 @@ class FederationSettings(Section):
     clients: int = Field(10, ge=1, lt=2**32, description="registered clients")
     participation: float = Field(0.5, gt=0, le=1, description="share of them asked each round")
     cohort: int = Field(0, ge=0, description="clients asked each round; 0: by participation")
+    cohorts: CohortsName = Field(
+        "drawn", description="drawn anew each round, or by turns, which spares a privacy budget"
+    )
     min_reports: int = Field(1, ge=1, description="a round with fewer reports is abandoned")
     dropout: Share = Field(0.0, description="simulated share of asked clients that never answer")
     slow: Share = Field(

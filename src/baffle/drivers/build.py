@@ -150,7 +150,7 @@ def with_noise(settings: Settings) -> Settings:
     if p.unit == "none" or p.noise_multiplier != "auto":
         return settings
     asked = cohort_size(f.clients, f.participation, f.cohort)
-    rounds = most_participations(settings.key, settings.rounds, f.clients, asked)
+    rounds = most_participations(settings.key, settings.rounds, f.clients, asked, f.cohorts)
     found = noise_multiplier_for(p.epsilon, p.delta, rounds, sampling_of(settings))
     privacy = p.model_copy(update={"noise_multiplier": found})
     return settings.model_copy(update={"privacy": privacy})
@@ -214,6 +214,8 @@ def _stated(settings: Settings) -> dict[str, Any]:
     for name in _LATER:
         if getattr(settings, name) == type(settings).model_fields[name].default:
             del stated[name]
+    if settings.federation.cohorts == "drawn":
+        del stated["federation"]["cohorts"]
     engine = stated["engine"]
     stated["engine"] = {name: v for name, v in engine.items() if v != _BEFORE.get(name, ...)}
     if settings.engine.clients == 0:

@@ -35,6 +35,7 @@ def quality(
     effective: float,
     num_directions: int,
     dimension: int,
+    added: float = 0.0,
 ) -> Quality:
     """Return the figures of a round.
 
@@ -44,6 +45,9 @@ def quality(
         effective: N.
         num_directions: K.
         dimension: d.
+        added: variance of noise that was added for privacy, in the averaged derivatives. Where
+            there is some, E is not known, and the ratio is that of |g|² and what the batches leave
+            together to this noise.
 
     Example:
         >>> round(quality(1.0, 1.0, 4, num_directions=100, dimension=300).expected_cosine, 2)
@@ -53,6 +57,9 @@ def quality(
     rms = math.sqrt(mean_square)
     if not mean_square:
         return Quality(math.nan, 0.0, rms)
+    if added:
+        signal = max(0.0, mean_square - added)
+        return Quality(signal / added, math.sqrt(signal / mean_square * share), rms)
     if effective <= 1:
         return Quality(math.nan, math.sqrt(share), rms)
     noise = max(0.0, (client_mean_square - mean_square) / (effective - 1))

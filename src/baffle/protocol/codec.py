@@ -69,9 +69,9 @@ def encode_plan(plan: Plan) -> bytes:
     return _PLAN.pack(
         PLAN, GROUPED if grouped else VERSION, plan.run, plan.round, plan.key, plan.digest,
         plan.num_directions, plan.num_local_steps, plan.kind_code, plan.density_steps - 1,
-        plan.estimator_code, plan.pairs, plan.radius_exponent, plan.step_exponent, plan.bits, plan.batch,
-        WEIGHTINGS.index(plan.weighting), plan.weight_cap, plan.step_size, plan.local_factor,
-        len(scales),
+        plan.estimator_code, plan.pairs, plan.radius_exponent, plan.step_exponent, plan.bits,
+        plan.batch, WEIGHTINGS.index(plan.weighting), plan.weight_cap, plan.step_size,
+        plan.local_factor, len(scales),
     ) + struct.pack(f"<{len(scales)}b", *scales) + _groups(plan) * grouped  # fmt: skip
 
 

@@ -41,7 +41,7 @@ from baffle.privacy import (
 from baffle.protocol.messages import LOSS_EXPONENT, Plan, Report
 from baffle.protocol.steps import MAX_ENERGY, MAX_LOSS
 from baffle.secagg.lanes import Block, Lanes
-from baffle.secagg.spec import Parameters
+from baffle.secagg.spec import Parameters, SecureSpec, parameters
 
 Integers = NDArray[np.int64]
 NOISED = 2  # lanes behind the values where there is noise: loss and clips
@@ -60,6 +60,28 @@ def answer_secret(private: bytes, run: bytes, round: int, group: int, asked: byt
     """
     place = round.to_bytes(4, "little") + group.to_bytes(4, "little")
     return derive_seed(private, b"answer" + run + place + hashlib.sha256(asked).digest())
+
+
+def noise_variance(
+    plan: Plan, secure: SecureSpec | None, privacy: PrivacySpec | None, asked: int, reports: int
+) -> float:
+    """Return the variance of the noise in one summed integer of a round; 0 without privacy.
+
+    Args:
+        plan: of the round.
+        secure, privacy: what the run promises.
+        asked: clients that were asked.
+        reports: how many are in the sums.
+    """
+    if secure is None or privacy is None or not reports:
+        return 0.0
+    numbers = parameters(max(secure.min_group, asked // plan.groups), secure)
+    return Form(plan, privacy, numbers).sigma ** 2 * reports / plan.sets
+
+
+def _lanes(part: Contribution) -> Integers:
+    """Return the lanes of a clipped contribution, or of several."""
+    return np.concatenate((part.values, part.loss[..., None], part.clips[..., None]), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -115,19 +137,20 @@ class Form:
     def vector(self, report: Report) -> Integers:
         """Return what a client adds, before noise, by what it would report in the clear.
 
-        With privacy the client is the unit; for examples see `vector_of`.
+        With privacy the client is the unit; for examples see `vector_of_examples`.
         """
-        if self.privacy is None:
-            w = report.weight
-            counters = [getattr(report, name) for name in COUNTERS]
-            return np.concatenate((w * report.values, np.array([w, w * w, *counters])))
-        loss = np.float64(report.loss * 2.0**LOSS_EXPONENT)
-        limit = self.plan.quantiser.limit
-        return self.vector_of(client_vector(self.privacy, limit, report.values, loss))
+        row: Integers = self.vectors([report])[0]
+        return row
 
-    def vector_of(self, part: Contribution) -> Integers:
-        """Return the vector of a clipped contribution."""
-        return np.concatenate((part.values, np.array([part.loss, part.clips], dtype=np.int64)))
+    def vectors(self, reports: Sequence[Report]) -> Integers:
+        """Return what each of several clients adds; int64 [clients, lanes]."""
+        values = np.stack([r.values for r in reports])
+        if self.privacy is None:
+            weights = np.array([r.weight for r in reports])
+            rest = [[r.weight, r.weight**2, *(getattr(r, c) for c in COUNTERS)] for r in reports]
+            return np.concatenate((weights[:, None] * values, np.array(rest)), axis=1)
+        losses = np.array([r.loss * 2.0**LOSS_EXPONENT for r in reports])
+        return _lanes(client_vector(self.privacy, self.plan.quantiser.limit, values, losses))
 
     def noised(self, vector: Integers, secret: bytes) -> Integers:
         """Return a vector with this member's noise on it; the vector itself without privacy.
@@ -169,7 +192,7 @@ class Form:
         """
         assert self.privacy is not None
         limit = self.plan.quantiser.limit
-        return self.vector_of(example_vector(self.privacy, limit, values, losses))
+        return _lanes(example_vector(self.privacy, limit, values, losses))
 
     def part(self, total: Integers, reports: int) -> Part:
         """Return what a sum of so many clients' vectors means.

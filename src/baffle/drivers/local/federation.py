@@ -102,6 +102,7 @@ class Federation:
         clients: registered clients.
         cohort: clients asked each round.
         groups: clients of a round to how many groups they are dealt; None for one, unnamed.
+        draw: who is asked, a row of COHORTS.
         faults: who does not answer in time.
         traffic: byte counts.
         snapshot_every: rounds between snapshots.
@@ -118,6 +119,7 @@ class Federation:
     traffic: Traffic
     snapshot_every: int
     groups: Callable[[int], int] | None = None
+    draw: Callable[[int, int, int, int], NDArray[np.int64]] = draw_cohort
     _came_late: int = 0
 
     def rounds(self, until: int, stop: Callable[[], bool] = lambda: False) -> Iterator[RoundRecord]:
@@ -129,7 +131,7 @@ class Federation:
         """Run one round and store it."""
         started = time.perf_counter()
         number = self.server.state.round
-        cohort = draw_cohort(self.key, number, self.clients, self.cohort)
+        cohort = self.draw(self.key, number, self.clients, self.cohort)
         groups = self._deal(number, cohort)
         plan_bytes = self.server.open_round(frozenset(cohort.tolist()), groups)
         self.traffic.ask(number, cohort, len(plan_bytes))
@@ -158,7 +160,7 @@ class Federation:
     def next_cohort(self) -> list[int]:
         """Return whom the next round asks."""
         number = self.server.state.round
-        cohort: list[int] = draw_cohort(self.key, number, self.clients, self.cohort).tolist()
+        cohort: list[int] = self.draw(self.key, number, self.clients, self.cohort).tolist()
         return cohort
 
     def _deal(self, number: int, cohort: NDArray[np.int64]) -> Groups | None:
@@ -187,7 +189,7 @@ class Federation:
         """Count a stored round as it was counted when it ran; only its seconds are lost."""
         last = decode_row(row)
         plan = last.plan
-        cohort = draw_cohort(self.key, plan.round, self.clients, self.cohort)
+        cohort = self.draw(self.key, plan.round, self.clients, self.cohort)
         self.traffic.ask(plan.round, cohort, len(row.plan))
         self.traffic.close(len(row.plan) + len(row.outcome))
         asked = self._asked(row.plan, plan.round, cohort, self._deal(plan.round, cohort))

@@ -17,12 +17,13 @@ FILE, TABLE = "metrics.jsonl", "metrics.csv"
 Row = dict[str, Any]
 
 
-def round_row(plan: Plan, outcome: Outcome, dimension: int) -> Row:
+def round_row(plan: Plan, outcome: Outcome, dimension: int, noise: float = 0.0) -> Row:
     """Return a round's figures that plan and outcome alone tell.
 
     Args:
         plan, outcome: of the round.
         dimension: d, entries that the directions move.
+        noise: variance of a summed integer's privacy noise.
     """
     reports = outcome.reports
     sets, squares = plan.sets, outcome.weight_squares
@@ -31,7 +32,12 @@ def round_row(plan: Plan, outcome: Outcome, dimension: int) -> Row:
     mean_square = float((values.astype(float) ** 2).mean()) / weight**2 if len(values) else 0.0
     directions = plan.num_directions * sets
     figures = quality(
-        mean_square, outcome.mean_energy(outcome.energy), effective, directions, dimension
+        mean_square,
+        outcome.mean_energy(outcome.energy),
+        effective,
+        directions,
+        dimension,
+        noise / weight**2 if len(values) else 0.0,
     )
     return {
         "round": plan.round + 1,

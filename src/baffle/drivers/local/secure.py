@@ -22,7 +22,7 @@ from baffle.drivers.local.roster import Roster
 from baffle.drivers.local.traffic import Traffic
 from baffle.errors import Refused
 from baffle.privacy import PrivacySpec
-from baffle.protocol import Plan, Server, decode_plan, decode_report
+from baffle.protocol import Plan, Report, Server, decode_plan, decode_report
 from baffle.protocol.contribution import Form, answer_secret
 from baffle.protocol.steps import batch_size
 from baffle.secagg import (
@@ -154,7 +154,8 @@ class _GroupSum:
 
         With privacy also one without a finite loss answers: whether it does tells of its data.
         """
-        asked, found = self._asked, {}
+        asked = self._asked
+        reports: dict[int, Report] = {}
         answers = self._sums.answers.collect(
             asked.plan, asked.state, asked.digest, numbers, self._group
         )
@@ -164,8 +165,10 @@ class _GroupSum:
             if self._sums.privacy is None and report.nonfinite == self._plan.count:
                 self._lost[number] = MASK  # it has nothing to say, as in the clear
             else:
-                found[number] = self._form.vector(report)
-        return found
+                reports[number] = report
+        if not reports:
+            return {}
+        return dict(zip(reports, self._form.vectors(list(reports.values())), strict=True))
 
     @property
     def _by_example(self) -> bool:

@@ -20,7 +20,7 @@ from baffle.backends.torch import (
     load_weights,
     model_signature,
 )
-from baffle.cohort import cohort_size
+from baffle.cohort import COHORTS, cohort_size
 from baffle.config import Settings, resolve, rule_of, to_toml
 from baffle.drivers.build import genesis, policy, with_noise
 from baffle.drivers.local.faults import Faults
@@ -35,6 +35,7 @@ from baffle.errors import ConfigError, LedgerError
 from baffle.ledger import Ledger
 from baffle.ledger.replay import replay
 from baffle.protocol import Genesis, Last, Rules, Server
+from baffle.protocol.contribution import noise_variance
 from baffle.updates import TrainState
 from baffle.updates.state import EMA, WEIGHTS
 
@@ -56,6 +57,7 @@ class Session:
         totals: so far.
         dimension: d, entries that the directions move.
         budget: what is spent of the clients' privacy.
+        genesis: of the run.
     """
 
     settings: Settings
@@ -66,6 +68,7 @@ class Session:
     totals: Totals
     dimension: int
     budget: Budget
+    genesis: Genesis
 
     @property
     def state(self) -> TrainState:
@@ -130,7 +133,7 @@ class Session:
         totals.example_evaluations += record.example_evaluations
         totals.seconds += record.seconds
         self.budget.take(record.participants)
-        return round_row(record.plan, record.outcome, self.dimension) | {
+        return round_row(record.plan, record.outcome, self.dimension, self._noise(record)) | {
             "dimension": self.dimension,
             "asked": record.asked,
             "late": record.late,
@@ -145,6 +148,10 @@ class Session:
             "digest": record.digest.hex(),
             **self.budget.row(),
         }
+
+    def _noise(self, record: RoundRecord) -> float:
+        spec, reports = self.genesis, record.outcome.reports
+        return noise_variance(record.plan, spec.secure, spec.privacy, record.asked, reports)
 
     def _evaluates(self, round: int) -> bool:
         every = self.settings.output.evaluate_every
@@ -304,11 +311,12 @@ def _session(
         traffic=traffic,
         snapshot_every=settings.output.snapshot_every,
         groups=grouping(settings),
+        draw=COHORTS[f.cohorts],
     )
     dimension = requests.first.kind.dimension(spec.signature, state.numpy()["weights"])
     budget = Budget(spec.privacy, settings.privacy.epsilon)
     log = MetricsLog(folder, state.round)
-    return Session(settings, task, folder, federation, log, Totals(), dimension, budget)
+    return Session(settings, task, folder, federation, log, Totals(), dimension, budget, spec)
 
 
 def _catch_up(session: Session, ledger: Ledger) -> None:
