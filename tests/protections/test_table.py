@@ -7,7 +7,7 @@ import torch
 from baffle.config import resolve
 from baffle.drivers.local.session import resume, start
 from baffle.drivers.local.task import own_task
-from baffle.errors import ConfigError
+from baffle.errors import BoundError, ConfigError
 from baffle.ledger import Ledger
 from baffle.ledger.replay import states
 from tests.protections.cells import CLIENTS, cells
@@ -81,3 +81,35 @@ def test_groups_that_cannot_be_formed_are_refused():
     few = {"secure": {"sums": True}, "federation": {"cohort": 2}}
     with pytest.raises(ConfigError, match="secure sums are of at least 3 clients"):
         start(resolve(BASE, few), task(), None)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        (
+            {"groups": {"number": 6}, "probe": {"num_directions": 2**22}},
+            "groups times H·K must not pass",
+        ),
+        (
+            {
+                "secure": {"sums": True},
+                "federation": {"weighting": "examples", "weight_cap": 2**31},
+                "quantisation": {"bits": 2},
+            },
+            "take .* bits of 63",
+        ),
+        (
+            {
+                "secure": {"sums": True},
+                "privacy": {"unit": "client", "noise_multiplier": 0.02, "epsilon": 1e9},
+                "quantisation": {"bits": 6},
+            },
+            "use more bits",
+        ),
+    ],
+    ids=["a plan too large", "lanes too wide", "noise too small"],
+)
+def test_what_no_round_could_hold_is_refused_before_anything_is_written(sections, said, tmp_path):
+    with pytest.raises((ConfigError, BoundError), match=said):
+        start(resolve(BASE, sections), task(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

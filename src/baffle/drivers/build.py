@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from baffle.aggregation import require_exact
@@ -12,12 +13,13 @@ from baffle.algorithms.policy import START_RADIUS_EXPONENT, START_STEP_EXPONENT
 from baffle.cohort import cohort_size, most_participations
 from baffle.config import Settings, groups_of, require_together, rule_of
 from baffle.directions import DENSITY_STEPS, ModelSignature, make_kind
-from baffle.errors import ConfigError
+from baffle.errors import ConfigError, DecodeError
 from baffle.estimators import ESTIMATORS
 from baffle.privacy import PrivacySpec, Sensitivity, noise_multiplier_for, require_levels
-from baffle.protocol import Genesis, Plan
+from baffle.protocol import Genesis, Plan, decode_plan, encode_plan
+from baffle.protocol.contribution import Form
 from baffle.quantisation import MAX_STEP_EXPONENT, Quantiser
-from baffle.secagg.spec import SecureSpec
+from baffle.secagg.spec import SecureSpec, parameters
 from baffle.updates import UpdateSpec
 
 RADIUS_LIMIT = 100
@@ -168,6 +170,7 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
             "update.step_size is auto: choose it by a calibration first, or set a number"
         )
     spec = privacy_spec(settings)
+    _require_rounds(settings, first, spec)
     measured = settings.probe.estimator == "auto" and spec is None
     return AutoPolicy(
         first=first,
@@ -181,6 +184,21 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
         local_step_size=u.local_step_size,
         noise=_count_noise(settings, spec, first) if spec else 0.0,
     )
+
+
+def _require_rounds(settings: Settings, first: Plan, privacy: PrivacySpec | None) -> None:
+    """Raise ConfigError or BoundError where a round of all that are asked could not be held."""
+    f, secure = settings.federation, secure_spec(settings)
+    asked = cohort_size(f.clients, f.participation, f.cohort)
+    groups = groups_of(settings, asked)
+    plan = replace(first, groups=groups)
+    try:
+        decode_plan(encode_plan(plan))
+    except DecodeError as no:
+        raise ConfigError(f"these settings make no plan: {no}") from None
+    if secure is not None:
+        for members in {asked // groups, -(-asked // groups)}:
+            Form(plan, privacy, parameters(members, secure)).lanes.size(members)
 
 
 def _count_noise(settings: Settings, spec: PrivacySpec, first: Plan) -> float:

@@ -26,6 +26,7 @@ from baffle.errors import ConfigError
 from baffle.privacy.noise import noise_limit
 
 CONVOLUTION = 1e-12
+LEAST_SIGMA = 0.5  # of a share, for which the theorem holds
 TERMS = 64
 
 
@@ -86,6 +87,12 @@ def share_sigma(total_sigma: float, guaranteed: int, lanes: int) -> float:
     share = total_sigma / math.sqrt(guaranteed)
     while guaranteed * Fraction(share) ** 2 < Fraction(total_sigma) ** 2:
         share = math.nextafter(share, math.inf)
+    if share < LEAST_SIGMA:
+        raise ConfigError(
+            f"noise of σ = {total_sigma:.3g} steps in {guaranteed} shares leaves each with "
+            f"{share:.2g}, and a share has {LEAST_SIGMA} at least: use more bits, so that the clip "
+            "norm is more steps, or more noise"
+        )
     noise_limit(share)  # refuses what cannot be drawn
     off = lanes * convolution_correction(share, guaranteed)
     if off > CONVOLUTION:

@@ -16,17 +16,27 @@ from baffle.updates.state import WEIGHTS, Slot
 
 @dataclass(frozen=True)
 class Rules:
-    """What a run's integers mean: signature, chain of updates, normalisation, array library."""
+    """What a run's integers mean.
+
+    Args:
+        signature: of the model.
+        chain: of updates.
+        normalised: whether the values' deviation is divided out.
+        ops: array library.
+        key: that the directions come from; None where nobody asks plans for one.
+    """
 
     signature: ModelSignature
     chain: Chain
     normalised: bool
     ops: Ops = NUMPY
+    key: int | None = None
 
     @staticmethod
     def of(genesis: Genesis, ops: Ops = NUMPY) -> Rules:
         """Return the rules that a genesis states."""
-        return Rules(genesis.signature, genesis.update.chain(), genesis.update.normalised, ops)
+        update = genesis.update
+        return Rules(genesis.signature, update.chain(), update.normalised, ops, genesis.key)
 
     def start(self, weights: Slot) -> TrainState:
         """Return the state before round 0."""

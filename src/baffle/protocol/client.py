@@ -174,6 +174,12 @@ class Client:
                 "round",
                 f"client {self.number}: expected a plan of round {state.round}, got {plan.round}",
             )
+        if self.rules.key not in (None, plan.key):
+            raise Refused(
+                "key",
+                f"client {self.number}: expected directions of the run's key {self.rules.key}, got "
+                f"a plan with {plan.key}",
+            )
         scales, trained = len(plan.scale_exponents), len(self.rules.signature.trained)
         if scales not in (0, trained):
             raise Refused(

@@ -140,10 +140,10 @@ class Server:
     @property
     def _over_groups(self) -> bool:
         """Whether the rule is over the groups' sums, not over single reports."""
-        return self.plan.shared_directions and self.plan.groups > 1
+        return self.sums_only and self.rule.name != PlainSum.name
 
     def _collector(self) -> Collector:
-        if self.rule.name == PlainSum.name or self._over_groups or self.sums_only:
+        if self.rule.name == PlainSum.name or self.sums_only:
             return Summing(self.plan.count)
         return Keeping(self.plan.count, self.rule)
 
@@ -266,7 +266,7 @@ class Server:
     def _totals(self) -> list[Part]:
         """Return what came for each set of directions."""
         totals = [collector.total() for collector in self._collectors]
-        if self._over_groups and self.rule.name != PlainSum.name:
+        if self._over_groups:  # of too few groups comes nothing: never a sum without the rule
             return [over_groups(self.rule, totals, self.plan.count)]
         return totals if self.plan.sets > 1 else [sum(totals[1:], start=totals[0])]
 
