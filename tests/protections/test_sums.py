@@ -9,10 +9,13 @@ from baffle.config import resolve
 from baffle.drivers.local.clear import InTheClear
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.secure import SecureSums
-from baffle.drivers.local.session import start
+from baffle.drivers.local.session import resume, start
 from baffle.ledger import Ledger
 from baffle.ledger.replay import decode_row
+from baffle.privacy import epsilon
 from baffle.protocol import encode_outcome
+from baffle.protocol.participants import decode_participants
+from baffle.secagg import Lanes
 from tests.protections.test_table import BASE, task
 
 SECURE = {"secure": {"sums": True}}
@@ -148,3 +151,53 @@ def test_who_has_no_finite_loss_is_left_out_as_in_the_clear(tmp_path):
     assert masked.log.rows[0]["reports"] == 11
     assert finish(outright) == found
     assert finish(clear) == found
+
+
+def test_a_sum_that_was_opened_and_came_to_nothing_is_still_charged(tmp_path, monkeypatch):
+    """One member puts more into its lanes than fits; the server has seen the others' sum."""
+    seen = []
+    private = {"privacy": {"unit": "client", "noise_multiplier": 1.0, "epsilon": 1000.0}}
+    from baffle.drivers.local import secure
+
+    honest = secure.mask
+
+    def too_much(wallet, ask, plan, lanes, vector):
+        if not seen:
+            vector = vector + 12 * lanes.blocks[0].bound
+        seen.append(True)
+        return honest(wallet, ask, plan, Unchecked(lanes.blocks), vector)
+
+    class Unchecked(Lanes):
+        def check(self, vector, parts=1):
+            pass
+
+    session = start(resolve(BASE, SECURE, private), task(), tmp_path / "run")
+    monkeypatch.setattr(secure, "mask", too_much)
+    for _ in session.federation.rounds(2):
+        seen.clear()
+    session.close()
+    with Ledger.open(tmp_path / "run") as ledger:
+        stored = list(ledger.rows())
+    outcomes_ = [decode_row(row).outcome for row in stored]
+    assert all(outcome.abandoned and not outcome.reports for outcome in outcomes_)
+    assert all(decode_participants(row.participants) == tuple(range(12)) for row in stored)
+    again = resume(tmp_path / "run", lambda _: task())
+    again.close()
+    assert again.budget.spent == pytest.approx(epsilon(1.0, 2, 1e-5))
+
+
+def test_outright_and_by_messages_agree_on_which_rounds_come_to_a_sum(tmp_path):
+    faults = {"federation": {"dropout": 0.18, "slow": 0.04}, "rounds": 12}
+
+    def begun(name):
+        return start(resolve(BASE, SECURE, faults), task(), tmp_path / name)
+
+    masked, outright = begun("masked"), begun("outright")
+    outright.federation.collecting = dataclasses.replace(
+        outright.federation.collecting, whole=False
+    )
+    found = finish(masked)
+    assert finish(outright) == found
+    counts = {row["smallest_sum"] for row in masked.log.rows}
+    assert 0 in counts
+    assert len(counts) > 1

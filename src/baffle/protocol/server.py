@@ -51,7 +51,8 @@ class Closed:
     Args:
         plan, outcome: values.
         plan_bytes, outcome_bytes: their encodings.
-        participants: numbers of the clients whose reports were summed, ascending.
+        participants: numbers of the clients whose reports were summed, or are in a secure sum that
+            was opened and came to nothing; ascending.
         state, digest: after the round.
     """
 
@@ -175,7 +176,7 @@ class Server:
         return report
 
     def receive_sum(self, group: int, part: Part, clients: Sequence[int]) -> None:
-        """Add the sum of a secure group.
+        """Add the sum of a secure group, or nothing where an opened one is no use.
 
         Args:
             group: which.

@@ -56,7 +56,8 @@ def _server(run: Run) -> str:
             f"every report: {integers} a round that are projections of one client's gradient, its "
             "mean loss, how many were clipped; who took part"
         )
-    least, groups = int(min(run.known("smallest_sum"), default=0)), int(run.last("groups") or 1)
+    opened = (n for n in run.known("smallest_sum") if n)  # abandoned rounds have no sum
+    least, groups = int(min(opened, default=0)), int(run.last("groups") or 1)
     if not least:
         return "no sum was opened; who was asked"
     s = settings.secure
@@ -71,7 +72,7 @@ def _server(run: Run) -> str:
 
 
 def _clients(run: Run) -> str:
-    fewest = int(min(run.known("reports"), default=0))
+    fewest = int(min((n for n in run.known("reports") if n), default=0))
     rest = f"the model, the directions, and each round's sums over {fewest:,} clients or more"
     return f"{rest}; from which it can take its own part"
 

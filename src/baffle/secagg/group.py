@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from baffle.errors import ConfigError, ProtocolError
 from baffle.secagg import wire
 from baffle.secagg.graph import adjacency
-from baffle.secagg.keys import Advert, encode_advert
+from baffle.secagg.keys import Advert, encode_advert, require_usable
 from baffle.secagg.lanes import Lanes
 from baffle.secagg.spec import SecureSpec, parameters
 from baffle.secagg.wire import HASH_BYTES, SEALED_BYTES, TAG_BYTES, Roster, Terms
@@ -42,6 +42,7 @@ class Group:
         self.sealed: dict[int, dict[int, bytes]] = {}  # by sender, by receiver
         self.dropped: dict[str, tuple[int, ...]] = {}
         self.refused: dict[int, tuple[str, str]] = {}
+        self.opened: tuple[int, ...] = ()  # whose unmask answers were asked for
         self.total: NDArray[np.uint64]
 
     def number(self, place: int) -> int:
@@ -100,6 +101,7 @@ class Group:
         size = 2 * HASH_BYTES + SEALED_BYTES * len(row)
         rest = wire.tagged("share answer", data, wire.SHARE_ANSWER, self.context, size)
         advert = self.adverts[place]
+        require_usable(rest[:32], "its next mask key")
         self.next[advert.number] = replace(advert, label=advert.label + 1, mask=rest[:32])
         self.commitments[place] = rest[32:64]
         self.sealed[place] = dict(zip(row, wire.pieces(rest[64:], SEALED_BYTES), strict=True))

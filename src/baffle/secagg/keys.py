@@ -57,6 +57,11 @@ class Advert:
         """Hash that stands for this advert in a roster, 32 bytes."""
         return sha256(encode_advert(self)).digest()
 
+    def require_usable(self) -> None:
+        """Raise Refused ("key") unless secrets can be agreed on with both keys."""
+        require_usable(self.channel, f"client {self.number}")
+        require_usable(self.mask, f"client {self.number}")
+
     def verify(self, run: bytes, known: bytes | None = None) -> None:
         """Raise Refused unless the identity signed the channel key and is the known one.
 
@@ -172,6 +177,9 @@ class Own:
         )
 
 
+_THROWAWAY = X25519PrivateKey.from_private_bytes(bytes(range(32)))  # protects nothing
+
+
 def field_element(private: bytes, purpose: str, *bound: bytes) -> int:
     """Return an element of the field, uniform but for 2^-250 (256 bits modulo 2^255 - 19)."""
     return int.from_bytes(derive(private, purpose, *bound), "little") % PRIME
@@ -182,6 +190,14 @@ def mask_key(secret: int) -> X25519PrivateKey:
     """Return the X25519 key that a field element stands for."""
     raw = derive(secret.to_bytes(32, "little"), "mask key")
     return X25519PrivateKey.from_private_bytes(raw)
+
+
+def require_usable(public: bytes, whose: str) -> None:
+    """Raise Refused ("key") for a public key with which nobody can agree on a secret.
+
+    The server looks at keys when they come: else it would be the neighbours who refuse.
+    """
+    agree(_THROWAWAY, public, whose)
 
 
 def agree(own: X25519PrivateKey, other: bytes, whose: str) -> bytes:

@@ -53,12 +53,16 @@ class SecureSum:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """No sum: too few stayed, or what they sent does not fit together. Nothing was revealed.
+    """No sum: too few stayed, or what they sent does not fit together.
+
+    Before the unmask asks went out nothing is revealed. After that the server may know the sum of
+    those who were asked, whatever became of it: privacy has to be counted for them.
 
     Args:
         reason: "group", "shares", "masks", "unmask", "secret" or "range".
         sentence: the reason in words.
         dropped, refused, parameters, adverts: as in SecureSum; no parameters without a group.
+        opened: clients whose sum may have been opened all the same.
     """
 
     reason: str
@@ -67,3 +71,4 @@ class Abandoned:
     refused: Refusals
     parameters: Parameters | None
     adverts: Mapping[int, Advert]
+    opened: tuple[int, ...] = ()

@@ -58,7 +58,8 @@ def secure_sum(
         return (yield from _stages(group, plan))
     except Stop as stop:
         reason, sentence = stop.args
-        return Abandoned(reason, sentence, group.dropped, group.refused, group.numbers, group.next)
+        rest = group.dropped, group.refused, group.numbers, group.next, group.opened
+        return Abandoned(reason, sentence, *rest)
 
 
 def _stages(group: Group, plan: Plan) -> Generator[Asks, Answers, SecureSum]:
@@ -82,6 +83,7 @@ def _stages(group: Group, plan: Plan) -> Generator[Asks, Answers, SecureSum]:
     ask, opening = opened_by(view, chosen)
     lists = Lists(group.chosen(sharers), chosen, view, opening)
     require_openable(group, lists)
+    group.opened = tuple(group.number(place) for place in survivors)
     answers = yield Asks(UNMASK, {group.number(p): ask for p in survivors}, dict(group.next))
     remove_masks(group, answers, lists)
     return _close(group, lanes, survivors)

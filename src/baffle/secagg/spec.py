@@ -35,6 +35,7 @@ from baffle.secagg.tails import most_marked, run_is_unlikely
 
 AVAILABILITY_BITS = 20
 SMALL = 32  # up to here fewer neighbours save little, and chance is left out of the argument
+MOST_NEIGHBOURS = 512
 MAX_MEMBERS = 2**14  # of one group: 16,384 leaves are half a megabyte down
 
 
@@ -131,7 +132,8 @@ def parameters(members: int, spec: SecureSpec) -> Parameters:
         spec: what must be withstood.
 
     Raises:
-        ConfigError: a group smaller than the spec's min_group, or larger than 16,384.
+        ConfigError: a group smaller than the spec's min_group, or larger than 16,384, or one whose
+            clients would need more than 512 neighbours.
 
     Example:
         >>> found = parameters(100, SecureSpec())
@@ -146,12 +148,18 @@ def parameters(members: int, spec: SecureSpec) -> Parameters:
     colluders = min(of_group(spec.collusion, members), members - 2)
     dropouts = of_group(spec.dropout, members)
     if members > SMALL:
-        for strict, most in ((True, spec.most_neighbours), (False, members - 2)):
+        for strict, most in ((True, spec.most_neighbours), (False, MOST_NEIGHBOURS)):
             for k in range(2, min(most, members - 2) + 1, 2):
                 found = _regular(members, k, colluders, dropouts, spec, strict)
                 if found is not None:
                     return found
     k = members - 1
+    if k > MOST_NEIGHBOURS:
+        raise ConfigError(
+            f"secure sums: a group of {members} clients would need more than {MOST_NEIGHBOURS} "
+            "neighbours each against so many colluding and vanishing ones: form smaller groups, or "
+            "assume less collusion or dropout"
+        )
     threshold = min(k, (k + colluders) // 2 + 1)
     least = max(spec.min_group, threshold + 1, members - dropouts)
     return Parameters(members, k, threshold, least, colluders, dropouts, colluders, 0, True)

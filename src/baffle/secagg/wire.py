@@ -142,6 +142,11 @@ def decode_share_ask(data: bytes, spec: SecureSpec) -> tuple[Roster, list[bytes]
             "group",
             f"share ask: expected a group of {spec.min_group} to {MAX_MEMBERS} clients, got {n}",
         )
+    if len(data) < fixed + n * HASH_BYTES:  # before k is computed, which takes a while for many
+        raise DecodeError(
+            f"share ask: expected at least {fixed + n * HASH_BYTES} bytes for {n} members, got "
+            f"{len(data)}"
+        )
     k = parameters(n, spec).neighbours
     at, size = fixed + n * HASH_BYTES, fixed + n * HASH_BYTES + k * ADVERT_BYTES
     if len(data) != size:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.aggregation import Part
+from baffle.aggregation import Part, nothing
 from baffle.cohort import chance
 from baffle.drivers.local.answers import Answers
 from baffle.drivers.local.clear import Asked
@@ -45,10 +45,10 @@ STAGES = (SHARE, MASK, UNMASK)
 
 
 @dataclass(frozen=True)
-class Sum:
-    """What a group's sum came to: the part, and whose."""
+class Opened:
+    """What a group's sum came to: int64 [lanes], or None if it is no use, and whose it is."""
 
-    part: Part
+    values: NDArray[np.int64] | None
     clients: tuple[int, ...]
 
 
@@ -79,14 +79,11 @@ class SecureSums:
         plan, evaluations = decode_plan(asked.plan), 0
         for group, members in enumerate(asked.groups.members):
             sum_ = _GroupSum(self, plan, asked, group, members)
-            try:
-                found = sum_.by_messages() if self.whole else sum_.outright()
-            except Refused as no:
-                server.refuse(no.reason)
-                found = None
+            found = sum_.by_messages() if self.whole else sum_.outright()
             evaluations += sum_.evaluations
             if found is not None:
-                server.receive_sum(group, found.part, found.clients)
+                # Also of no use it was opened: its clients' privacy is spent.
+                server.receive_sum(group, _part(server, sum_.form, found), found.clients)
         return evaluations
 
     def recall(self, plan: Plan, asked: Asked) -> int:
@@ -119,6 +116,16 @@ class SecureSums:
         self._adverts.update(adverts)
 
 
+def _part(server: Server, form: Form, found: Opened) -> Part:
+    """Return what an opened sum means; nothing where no honest clients can have it."""
+    if found.values is not None:
+        try:
+            return form.part(found.values, len(found.clients))
+        except Refused as no:
+            server.refuse(no.reason)
+    return nothing(form.plan.count)
+
+
 class _GroupSum:
     """One group's sum in one round."""
 
@@ -127,7 +134,7 @@ class _GroupSum:
     ) -> None:
         self._sums, self._plan, self._asked, self._group = sums, plan, asked, group
         self._members = members
-        self._form = Form(plan, sums.privacy, parameters(len(members), sums.spec))
+        self.form = Form(plan, sums.privacy, parameters(len(members), sums.spec))
         self._lost = self._stages()
         self.evaluations = 0
 
@@ -168,7 +175,7 @@ class _GroupSum:
                 reports[number] = report
         if not reports:
             return {}
-        return dict(zip(reports, self._form.vectors(list(reports.values())), strict=True))
+        return dict(zip(reports, self.form.vectors(list(reports.values())), strict=True))
 
     @property
     def _by_example(self) -> bool:
@@ -177,11 +184,11 @@ class _GroupSum:
     def _of_examples(self, number: int, secret: bytes) -> NDArray[np.int64]:
         asked, client = self._asked, self._sums.roster.client(number)
         self.evaluations += self._plan.probes * batch_size(self._plan, client.examples)
-        return client.contribution(self._form, asked.state, asked.digest, self._group, secret)
+        return client.contribution(self.form, asked.state, asked.digest, self._group, secret)
 
     # --- the sum
 
-    def outright(self) -> Sum | None:
+    def outright(self) -> Opened | None:
         """Return what the messages would come to, without them."""
         computing = self.computing
         if self._by_example:
@@ -191,23 +198,21 @@ class _GroupSum:
         summed = [n for n in computing if self._lost.get(n, UNMASK) == UNMASK]
         here = len([n for n in summed if n not in self._lost])
         for _ in summed:
-            self._sums.traffic.report(self._form.lanes.size(len(self._members)))
-        least = self._form.group.least
-        if here < max(least, self._form.group.threshold + 1):
+            self._sums.traffic.report(self.form.lanes.size(len(self._members)))
+        least = self.form.group.least
+        if len(summed) < least or here < self.form.group.threshold + 1:
             return None
         total = np.sum([vectors[n] for n in summed], axis=0)
         if not self._by_example:
-            total = self._form.noised_sum(total, len(summed), secrets.token_bytes(32))
-        return Sum(self._form.part(total, len(summed)), tuple(summed))
+            total = self.form.noised_sum(total, len(summed), secrets.token_bytes(32))
+        return Opened(total, tuple(summed))
 
-    def by_messages(self) -> Sum | None:
+    def by_messages(self) -> Opened | None:
         """Return what comes of every message's being made, carried and answered."""
         sums, plan = self._sums, self._plan
         terms = Terms(sums.roster.run, plan.round, self._group, plan.groups)
         adverts = [sums.advert(n) for n in self._members]
-        running = secure_sum(
-            terms, sums.spec, adverts, lambda: (self._asked.plan, self._form.lanes)
-        )
+        running = secure_sum(terms, sums.spec, adverts, lambda: (self._asked.plan, self.form.lanes))
         try:
             asks = next(running)
             while True:
@@ -220,10 +225,9 @@ class _GroupSum:
         except StopIteration as done:
             found: Any = done.value
         sums.learn(found.adverts)
-        if not isinstance(found, SecureSum):
-            return None
-        part = self._form.part(found.values, len(found.participants))
-        return Sum(part, found.participants)
+        if isinstance(found, SecureSum):
+            return Opened(found.values, found.participants)
+        return Opened(None, found.opened) if found.opened else None
 
     def _answered(self, stage: str, asks: Mapping[int, bytes]) -> dict[int, bytes]:
         there = [n for n in asks if STAGES.index(self._lost.get(n, UNMASK)) >= STAGES.index(stage)]
@@ -253,8 +257,8 @@ class _GroupSum:
         if bare is None:
             vector = self._of_examples(number, secret)
         else:
-            vector = self._form.noised(bare, secret)
-        wallet, answer = mask(wallet, ask, plan, self._form.lanes, vector)
+            vector = self.form.noised(bare, secret)
+        wallet, answer = mask(wallet, ask, plan, self.form.lanes, vector)
         sums.keep(number, wallet)
         return answer
 
