@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.harness.results import Results, replace_text, results_of
+from experiments.harness.statistics import spread
 from experiments.harness.study import Study
 
 UNKNOWN = "–"
@@ -35,6 +36,27 @@ def points(difference: float) -> str:
     """Return a difference of shares in percentage points, with its sign."""
     rounded = round(100 * difference, 2) + 0.0  # so that nothing is shown as minus nothing
     return UNKNOWN if math.isnan(difference) else f"{rounded:+.2f}"
+
+
+def cost(results: Results, label: str) -> str:
+    """Return a table of what runs took, one row a value of a label, and on which machine."""
+    values = dict.fromkeys(r.cell.labels[label] for r in results)
+    heads = [label, "runs", "seconds a run: median (least to largest)", "load when it began"]
+    return table([*heads, "machine"], [_took(results.select(**{label: v}), str(v)) for v in values])
+
+
+def _took(results: Results, name: str) -> list[str]:
+    seconds = spread([float(r.line["wall_seconds"]) for r in results])
+    machines = [r.line["machine"] for r in results]
+    load = spread([m["load"] for m in machines])
+    kinds = {f"{m['cpu']}, {m['cores']} cores, torch {m['torch']}" for m in machines}
+    return [
+        name,
+        str(len(results)),
+        f"{seconds.median:.0f} ({seconds.least:.0f} to {seconds.largest:.0f})",
+        f"{load.median:.1f} ({load.least:.1f} to {load.largest:.1f})",
+        "; ".join(sorted(kinds)),
+    ]
 
 
 def _place(name: str) -> str:

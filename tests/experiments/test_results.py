@@ -98,3 +98,14 @@ def test_committed_studies_say_on_which_machine_they_ran():
         for each in results.read_lines(load(name).folder):
             assert each["machine"]["cpu"]
             assert each["wall_seconds"] > 0
+
+
+def test_what_runs_took_is_told_with_their_machine():
+    machine = {"cpu": "abacus", "cores": 2, "torch": "2", "load": 1.0}
+    taken = [
+        results.Result(cell, {"wall_seconds": seconds, "machine": machine})
+        for cell, seconds in zip(STUDY.cells, (5.0, 9.0, 6.0, 100.0), strict=True)
+    ]
+    shown = tables.cost(results.Results(taken), "bits")
+    assert "| 16 | 2 | 6 (5 to 6) | 1.0 (1.0 to 1.0) | abacus, 2 cores, torch 2 |" in shown
+    assert "| 2 | 2 | 54 (9 to 100) |" in shown

@@ -9,10 +9,23 @@ from pathlib import Path
 import pytest
 
 from baffle.errors import Refused
-from baffle.fleet import Coordinator, Downlink, FleetClient, Identity, Members, Replica, guard
+from baffle.fleet import (
+    Coordinator,
+    Downlink,
+    FleetClient,
+    Identity,
+    Members,
+    Replica,
+    SecureCoordinator,
+    guard,
+)
+from baffle.fleet.masking import Masking
+from baffle.fleet.secure_round import SecureRound
+from baffle.fleet.sent import Sent
 from baffle.protocol import Server
 from baffle.protocol.exchange import signed
 from baffle.protocol.exchange.signed import ENVELOPE_BYTES, SIGNATURE_BYTES
+from baffle.secagg import SecureSum
 from tests.fleet.chaos import other_run, table
 from tests.fleet.chaos.invariant import Broken
 from tests.fleet.chaos.node import Disk
@@ -27,11 +40,12 @@ ONCE = [
 ]
 
 
-def run(seed, rounds, clients):
+def run(seed, rounds, clients, secure=False):
     try:
-        return simulate(seed, rounds, clients)
+        return simulate(seed, rounds, clients, secure)
     except Exception as problem:
         shape = f"--first {seed} --seeds 1 --rounds {rounds} --clients {clients}"
+        shape += " --secure" if secure else ""
         problem.add_note(f"repeat it with: .venv/bin/python -m tests.fleet.chaos {shape}")
         raise
 
@@ -130,3 +144,68 @@ def test_the_chaos_notices_when(name, monkeypatch):
 def some_seeds():
     for seed in [22, *range(40)]:
         simulate(seed, 40, ROSTER)
+
+
+# --- with secure sums
+
+
+@pytest.mark.parametrize("first", range(0, 24, 6))
+def test_every_run_of_secure_sums_holds_the_sums_of_what_was_masked_and_opens_no_more(first):
+    for seed in range(first, first + 6):
+        run(seed, 15, 6 + seed % 3, secure=True)
+
+
+@pytest.mark.slow
+def test_every_refusal_of_secure_sums_happens():
+    counts = Counter()
+    for seed in range(int(os.environ.get("CHAOS_SEEDS", "60"))):
+        counts += run(seed, 40, 8, secure=True)
+    assert table.missing_of_secure(counts) == []
+
+
+def unasked(self, number, tag, answer):
+    """Take whatever answer comes."""
+
+
+def in_the_dark(self, plan, ask, contribute, honest=Masking.masked):
+    """Mask another vector than the one that is contributed."""
+
+    def other(*args):
+        return contribute(*args) + 1
+
+    return honest(self, plan, ask, other)
+
+
+def off_by_one(self, *args, honest=SecureRound.advance):
+    """Count one too many in a sum's first number."""
+    honest(self, *args)
+    for found in self.results.values():
+        if isinstance(found, SecureSum) and not self.stage.asks:
+            found.values[0] += 1
+
+
+def doubled(self, honest=SecureCoordinator._collect):
+    """Give the server each sum twice."""
+    honest(self)
+    for collector in self.server._collectors:
+        collector.add(collector.total())
+
+
+SECURE_BREAKS = {
+    "an answer's seal is not looked at": (Sent, "require_answer", unasked),
+    "another vector is masked": (Masking, "masked", in_the_dark),
+    "a sum is off by one": (SecureRound, "advance", off_by_one),
+    "a sum is taken twice": (SecureCoordinator, "_collect", doubled),
+}
+
+
+@pytest.mark.parametrize("name", SECURE_BREAKS)
+def test_the_chaos_of_secure_sums_notices_when(name, monkeypatch):
+    monkeypatch.setattr(*SECURE_BREAKS[name])
+    with pytest.raises(Broken):
+        some_secure_seeds()
+
+
+def some_secure_seeds():
+    for seed in range(20):
+        simulate(seed, 15, ROSTER, secure=True)

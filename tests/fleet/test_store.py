@@ -1,6 +1,7 @@
 """What a client keeps on its disk: damaged or missing, it comes from the server again."""
 
 import logging
+import os
 
 import pytest
 
@@ -127,3 +128,24 @@ def test_a_key_of_another_length_counts_as_none(tmp_path, size):
     store.begin(copy.genesis)
     (tmp_path / copy.genesis.run.hex() / "server.key").write_bytes(bytes(size))
     assert store.key(copy.genesis.run) is None
+
+
+def test_a_wallet_is_kept_for_its_owner_alone_and_forgotten_with_its_run(tmp_path):
+    store, runs = FolderStore(tmp_path), []
+    for key in range(RUNS + 2):
+        genesis = a_replica(key=key).genesis
+        assert store.wallet(genesis.run) is None
+        store.begin(genesis)
+        os.utime(tmp_path / genesis.run.hex() / GENESIS, (key, key))
+        store.keep_wallet(genesis.run, b"first")
+        store.keep_wallet(genesis.run, b"wallet")
+        assert FolderStore(tmp_path).wallet(genesis.run) == b"wallet"
+        assert (tmp_path / genesis.run.hex() / "wallet").stat().st_mode & 0o777 == 0o600
+        runs.append(genesis.run)
+    assert [store.wallet(run) is None for run in runs] == [True, True, *[False] * RUNS]
+
+
+def test_a_wallet_that_the_disk_does_not_take_is_told(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError, match="Not a directory"):
+        FolderStore(tmp_path / "file").keep_wallet(bytes(16), b"wallet")

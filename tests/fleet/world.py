@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from baffle.config import resolve
+from baffle.config import groups_of, resolve
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.drivers.build import genesis, policy
-from baffle.fleet import Coordinator, Downlink, FleetClient, Identity, Kept, Members, Pace
+from baffle.fleet import Downlink, FleetClient, Identity, Kept, Members, Pace, coordinator_of
 from baffle.ledger import Ledger, Row, snapshot
 from baffle.ledger.replay import replay
 from baffle.protocol import Rules, Server
@@ -52,7 +52,7 @@ class MemoryStore:
     """A client's disk: what it keeps outlives the client."""
 
     def __init__(self):
-        self.kept, self.keys = {}, {}
+        self.kept, self.keys, self.wallets = {}, {}, {}
 
     def begin(self, genesis):
         self.kept.pop(genesis.run, None)
@@ -63,6 +63,12 @@ class MemoryStore:
     def save(self, replica, kept, rows=()):
         # The answer lives in the process only.
         self.kept[replica.genesis.run] = (replica, Kept(kept.data, kept.microseconds))
+
+    def wallet(self, run):
+        return self.wallets.get(run)
+
+    def keep_wallet(self, run, wallet):
+        self.wallets[run] = wallet
 
     def key(self, run):
         return self.keys.get(run)
@@ -81,10 +87,12 @@ def settings_of(clients=4, rounds=6, **sections):
     return resolve(base, sections)
 
 
-def client_of(number, store, version=0, make=None, clock=lambda: 0.0, secret=b"secret"):
+def client_of(
+    number, store, version=0, make=None, clock=lambda: 0.0, secret=b"secret", demands=None
+):
     secret = hashlib.sha256(secret + bytes([number])).digest()
     made = make or (lambda genesis: Backing(number, version))
-    return FleetClient(Identity(lambda genesis: secret, number), made, store, clock)
+    return FleetClient(Identity(lambda genesis: secret, number), made, store, clock, demands)
 
 
 def first_state(settings):
@@ -112,12 +120,16 @@ class Home:
         server = Server(
             self.genesis.run, Rules.of(self.genesis), policy(self.settings, SIGNATURE),
             found.state, f.clients, f.min_reports, found.last,
+            sums_only=self.genesis.secure is not None,
         )  # fmt: skip
         self.members = Members.from_json(self.members.to_json(), f.clients)
         downlink = Downlink(self.ledger, self.genesis.initial)
-        self.coordinator = Coordinator(
-            self.genesis, server, self.members, downlink, self.pace, self.cohort
-        )
+        dealt = self.genesis.secure is not None or self.settings.groups.number != 1
+        self.coordinator = coordinator_of(
+            self.genesis, server, self.members, downlink, self.pace, self.cohort,
+            (lambda n: groups_of(self.settings, n)) if dealt else None,
+            rounds=self.settings.rounds,
+        )  # fmt: skip
 
     def restart(self):
         self.ledger.close()

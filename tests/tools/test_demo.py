@@ -36,6 +36,23 @@ def test_the_settings_are_the_undisturbed_runs(tmp_path):
     assert fleet.secrets == "simulated"
 
 
+def test_the_settings_with_secure_sums_are_the_undisturbed_runs(tmp_path):
+    from baffle.config import resolve
+    from baffle.drivers.flower.config import settings_of
+
+    config = demo.config_of(True)
+    settings, _ = settings_of(demo.app_config(12, tmp_path, tmp_path / "run", config))
+    assert settings == resolve(config, {"rounds": 12})
+    assert settings.secure.sums
+
+
+@pytest.mark.parametrize(("reports", "code"), [([3, 0, 3], 0), ([3, 3, 0], 1)])
+def test_a_run_of_secure_sums_that_is_killed_goes_on(reports, code):
+    said = []
+    assert demo._gone_on(said.append, reports) == code
+    assert said == ["3 rounds: 2 summed, 1 abandoned"]
+
+
 @pytest.mark.parametrize(("found", "code"), [("aa", 0), ("ab", 1)])
 def test_the_verdict_is_the_exit_code(found, code):
     said = []

@@ -3,7 +3,8 @@
 One SuperLink with TLS and node authentication, three SuperNodes with keys made on the spot, digits.
 The same run is first made in this process, undisturbed. Then the fleet makes it, while the
 ServerApp, a SuperNode and the SuperLink are killed. At the end the digests of all rounds are
-compared.
+compared. With `--secure` reports go into secure sums in both, and nothing is killed unless
+`--kills` says so: a sum that is interrupted is not made again, so its round is abandoned.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ CONFIG: dict[str, Any] = {
     "engine": {"chunk": 64, "threads": 1, "clients": 1, "route": "rank_one"},
     "output": {"evaluate_every": 4},
 }
+SECURE: dict[str, Any] = {"secure": {"sums": True, "min_group": NODES, "dropout": 0.3}}
 # The run's own settings as Flower's run configuration, and how the fleet waits here.
 FLEET = {
     "fleet.secrets": "simulated",  # so that the run in this process can be the same
@@ -49,7 +51,12 @@ FLEET = {
 LIMIT_SECONDS = 1800.0
 
 
-def undisturbed(rounds: int, folder: Path) -> list[str]:
+def config_of(secure: bool) -> dict[str, Any]:
+    """Return the run's settings, with secure sums or reports in the clear."""
+    return CONFIG | SECURE if secure else CONFIG
+
+
+def undisturbed(rounds: int, folder: Path, config: dict[str, Any] = CONFIG) -> list[str]:
     """Return the digests of all rounds of the run in one process, by `baffle.federate`."""
     import torch
 
@@ -65,22 +72,25 @@ def undisturbed(rounds: int, folder: Path) -> list[str]:
         rounds=rounds,
         test=task.test_data(),
         run_dir=folder,
-        config=CONFIG,
+        config=config,
     )
     return [row["digest"] for row in found.history]
 
 
-def app_config(rounds: int, folder: Path, run_dir: Path) -> dict[str, Any]:
+def app_config(
+    rounds: int, folder: Path, run_dir: Path, config: dict[str, Any] = CONFIG
+) -> dict[str, Any]:
     """Return Flower's run configuration of that run.
 
     Args:
         rounds: of the run.
         folder: where the server's key lies.
         run_dir: of the run.
+        config: its settings.
     """
     flat = {
         f"{section}.{name.replace('_', '-')}": value
-        for section, values in CONFIG.items()
+        for section, values in config.items()
         for name, value in values.items()
     }
     places = {"fleet.run-dir": str(run_dir), "fleet.server-key": str(folder / SERVER_KEY)}
@@ -174,8 +184,9 @@ class Fleet:
 
     def _say_row(self, row: dict[str, Any]) -> None:
         tested = row.get("test_accuracy")
+        loss = "none " if row["loss"] is None else f"{row['loss']:.3f}"  # of an abandoned round
         self.say(
-            f"round {row['round']:>3}  loss {row['loss']:.3f}  reports {row['reports']}"
+            f"round {row['round']:>3}  loss {loss}  reports {row['reports']}"
             f"  {row.get('round_seconds', 0.0):5.1f} s  digest {row['digest'][:12]}"
             + (f"  accuracy {tested:.3f}" if tested is not None else "")
         )
@@ -212,6 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--simulation", action="store_true", help="make the run in Flower's simulation as well"
     )
+    parser.add_argument("--secure", action="store_true", help="with secure sums")
     parser.add_argument("--keep", type=Path, help="folder for logs, keys and the run; kept")
     parser.add_argument("--output", type=Path, help="file for the figures, as JSON")
     asked = parser.parse_args(arguments)
@@ -238,15 +250,20 @@ def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
         print(f"{time.monotonic() - begun:6.1f} s  {text}", flush=True)
 
     say(f"undisturbed: {asked.rounds} rounds in this process")
-    expected = undisturbed(asked.rounds, folder / "undisturbed")
+    config = config_of(asked.secure)
+    expected = undisturbed(asked.rounds, folder / "undisturbed", config)
     say(f"digest {expected[-1][:16]}…")
-    simulated = _in_simulation(asked.rounds, folder, say) if asked.simulation else expected
-    plan = planned(asked.rounds) if asked.kills < 0 else drawn(asked.rounds, asked.kills, asked.key)
+    simulated = _in_simulation(asked.rounds, folder, config, say) if asked.simulation else expected
+    kills = 0 if asked.secure and asked.kills < 0 else asked.kills
+    plan = planned(asked.rounds) if kills < 0 else drawn(asked.rounds, kills, asked.key)
     say(f"a SuperLink with TLS, {NODES} SuperNodes with keys, on loopback")
     with Deployment(folder, node_configs(folder)) as deployment:
         say("up")
         fleet = Fleet(
-            deployment, folder / "run", app_config(asked.rounds, folder, folder / "run"), say
+            deployment,
+            folder / "run",
+            app_config(asked.rounds, folder, folder / "run", config),
+            say,
         )
         fleet.start()
         rows = fleet.follow(asked.rounds, plan)
@@ -259,19 +276,32 @@ def _demonstrate(asked: argparse.Namespace, folder: Path) -> int:
         "digest": found[-1],
         "expected": expected[-1],
         "faults": rows[-1]["faults"],
+        "bytes_up": [row["bytes_up"] for row in rows],
+        "bytes_down": [row["bytes_down"] for row in rows],
         "round_seconds": [row.get("round_seconds") for row in rows],
         "seconds": time.monotonic() - begun,
     }
     if asked.output:
         asked.output.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    if asked.secure and plan:
+        return _gone_on(say, [row["reports"] for row in rows])
     return _verdict(say, figures)
 
 
-def _in_simulation(rounds: int, folder: Path, say: Callable[[str], None]) -> list[str]:
+def _gone_on(say: Callable[[str], None], reports: Sequence[int]) -> int:
+    """Tell how a run of secure sums went on; an interrupted sum is not made again."""
+    summed = sum(count > 0 for count in reports)
+    say(f"{len(reports)} rounds: {summed} summed, {len(reports) - summed} abandoned")
+    return int(not reports[-1])
+
+
+def _in_simulation(
+    rounds: int, folder: Path, config: dict[str, Any], say: Callable[[str], None]
+) -> list[str]:
     """Return the digests of all rounds in Flower's simulation."""
     say("the same in Flower's simulation")
-    config = app_config(rounds, folder, folder / "simulation")
-    simulate(APP, config, NODES, folder / "simulation-home")
+    flat = app_config(rounds, folder, folder / "simulation", config)
+    simulate(APP, flat, NODES, folder / "simulation-home")
     digests = [row["digest"] for row in rows_of(folder / "simulation")]
     say(f"{len(digests)} rounds, digest {(digests or ['none'])[-1][:16]}…")
     return digests

@@ -6,6 +6,7 @@ from tools.fuzz.binary import Outcomes, Participants, Plans, Reports
 from tools.fuzz.exchange import Answers, Asks
 from tools.fuzz.jsons import Geneses, Rosters
 from tools.fuzz.rows import Rows
+from tools.fuzz.secagg import Adverts, ShareAsks, Wallets
 from tools.fuzz.signed import Signed
 from tools.fuzz.snapshots import Snapshots
 from tools.fuzz.tail import Tails
@@ -13,7 +14,7 @@ from tools.fuzz.target import Target
 
 ALL: tuple[type[Target], ...] = (
     Plans, Reports, Outcomes, Participants, Asks, Answers, Geneses, Rosters, Snapshots, Tails, Rows,
-    Signed,
+    Signed, Adverts, ShareAsks, Wallets,
 )  # fmt: skip
 TARGETS = {target.name: target for target in ALL}
 

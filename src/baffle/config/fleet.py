@@ -42,7 +42,7 @@ class FleetSettings(Section):
     )
     deadline: Positive = Field(120.0, description="seconds from a round's asks to its end")
     exchange_deadline: Positive = Field(
-        30.0, description="seconds for each of a secure sum's exchanges without a plan"
+        60.0, description="seconds for each of a secure sum's exchanges without a plan"
     )
     over_selection: NotNegative = Field(
         0.0, description="share by which more clients are asked than reports are wanted"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from baffle.fleet.downlink import UP_TO_DATE, CatchUp, Costs, Downlink
 from baffle.fleet.members import Member
+from baffle.fleet.sent import Sent
 from baffle.fleet.tally import Tally
 from baffle.protocol import Genesis, Server
 from baffle.protocol.exchange import Ask, encode_ask
@@ -44,11 +45,23 @@ class Asking:
         self._bytes_per_second = bytes_per_second
         self.rebuild_seconds = 0.0
 
-    def greeting(self, node: int) -> Outgoing:
-        """Return what asks a node who it is and what it holds."""
-        return self._outgoing(node, Ask(self._run, 0, genesis=self._genesis), UP_TO_DATE)
+    def greeting(self, node: int, number: int = 0) -> Outgoing:
+        """Return what asks a node who it is and what it holds.
 
-    def plan(self, member: Member, plan: bytes, evaluate: bool, anew: bool = False) -> Outgoing:
+        Args:
+            node: whom.
+            number: of the client that it speaks for, whose keys are bound to it; 0 if unknown.
+        """
+        return self._outgoing(node, Ask(self._run, number, genesis=self._genesis), UP_TO_DATE)
+
+    def plan(
+        self,
+        member: Member,
+        plan: bytes,
+        evaluate: bool,
+        anew: bool = False,
+        group: int | None = None,
+    ) -> Outgoing:
         """Return a round's ask.
 
         Args:
@@ -56,9 +69,26 @@ class Asking:
             plan: as encoded.
             evaluate: whether it is to evaluate on its held-out examples.
             anew: give it the whole state, whatever it is known to hold.
+            group: the client's, if the round has groups.
         """
-        ask = Ask(self._run, member.number, plan=plan, evaluate=evaluate)
+        ask = Ask(self._run, member.number, plan=plan, evaluate=evaluate, group=group)
         return self._behind(member, ask, anew)
+
+    def sums(self, member: Member, sent: Sent, anew: bool = False) -> Outgoing:
+        """Return an ask with messages of secure sums; behind what its receiver lacks, with a plan.
+
+        Args:
+            member: the client.
+            sent: the messages, and the plan beside them.
+            anew: give it the whole state, whatever it is known to hold.
+        """
+        ask = Ask(
+            self._run, member.number, plan=sent.plan, evaluate=sent.evaluate, sums=sent.messages
+        )
+        if sent.plan is not None:
+            return self._behind(member, ask, anew)
+        assert member.node is not None
+        return self._outgoing(member.node, ask, UP_TO_DATE)
 
     def state(self, member: Member, anew: bool = False, evaluate: bool = False) -> Outgoing:
         """Return what brings a client to where the run stands, and asks for no report."""

@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from baffle.directions import ModelSignature, Probe
 from baffle.errors import (
     BaffleError,
@@ -22,10 +25,13 @@ from baffle.errors import (
     ProbeError,
     Refused,
 )
+from baffle.fleet.demands import Demands
+from baffle.fleet.masking import Masking
 from baffle.fleet.replica import Replica
 from baffle.fleet.store import Kept, Store
 from baffle.protocol import Client, Genesis, decode_plan
 from baffle.protocol.codec import decode_report
+from baffle.protocol.contribution import Form
 from baffle.protocol.exchange import (
     REASONS,
     Answer,
@@ -33,6 +39,7 @@ from baffle.protocol.exchange import (
     Evaluation,
     Holding,
     Holds,
+    Masked,
     Reported,
     Trouble,
     client_tag,
@@ -90,6 +97,7 @@ class FleetClient:
         make: genesis to model and data; called when a run begins, and after a restart.
         store: what survives its process.
         clock: seconds, for measuring how long a round takes to rebuild.
+        demands: what its operator wants of a run.
     """
 
     def __init__(
@@ -98,7 +106,9 @@ class FleetClient:
         make: Callable[[Genesis], Backing],
         store: Store,
         clock: Callable[[], float],
+        demands: Demands | None = None,
     ) -> None:
+        self._demands = demands or Demands()
         self.identity, self._make, self._store, self._clock = identity, make, store, clock
         self._replica: Replica | None = None
         self._backing: Backing | None = None
@@ -134,11 +144,11 @@ class FleetClient:
         replica = self._of_run(ask)
         self._catch_up(replica, ask, chunks)
         if ask.plan is None:
-            return self._holds(ask)
-        key = hashlib.sha256(bytes([ask.evaluate]) + u32(ask.client) + ask.plan).digest()
+            return self._opened(ask) if ask.sums else self._holds(ask)
+        key = hashlib.sha256(bytes([ask.evaluate]) + u32(ask.client) + _asked(ask)).digest()
         if self._kept.answered == key and self._kept.answer is not None:
             return self._kept.answer
-        answer = self._report(ask, ask.plan)
+        answer = self._masked(ask, ask.plan) if ask.sums else self._report(ask, ask.plan)
         self._kept = dataclasses.replace(self._kept, answered=key, answer=answer)
         return answer
 
@@ -149,12 +159,15 @@ class FleetClient:
         if self._replica and self._replica.genesis.run == ask.run:
             return self._replica
         found = self._store.load(ask.run)
+        if found is not None:
+            self._demands.require(found[0].genesis)
         if found is None:
             if ask.genesis is None:
                 raise Refused("run", f"expected the genesis of run {ask.run.hex()}, got none")
             genesis = Genesis.from_bytes(ask.genesis)
             if genesis.run != ask.run:
                 raise DecodeError(f"an ask of run {ask.run.hex()} with the genesis of another")
+            self._demands.require(genesis)
             self._store.begin(genesis)
             found = Replica(genesis), Kept()
         self._backing = None
@@ -176,37 +189,73 @@ class FleetClient:
     def _holds(self, ask: Ask) -> Holds:
         assert self._replica is not None
         self._replica = self._replica.hashed()
-        tag = client_tag(self.identity.secret(self._replica.genesis), ask.run)
+        tag, claim = self._tag, self.identity.claim
         self._ready()  # a model or data that do not fit are told when it joins, not rounds later
         return Holds(
             tag,
-            self.identity.claim,
+            claim,
             self._holding,
             self._kept.microseconds,
             self._evaluation() if ask.evaluate else None,
+            self._masking.advert(ask.client if claim is None else claim),
         )
+
+    @property
+    def _tag(self) -> bytes:
+        assert self._replica is not None
+        genesis = self._replica.genesis
+        return client_tag(self.identity.secret(genesis), genesis.run)
 
     # --- a round
 
     def _report(self, ask: Ask, plan: bytes) -> Reported:
+        asked, group = decode_plan(plan), ask.group
+        client, replica = self._client(ask)
+        if replica.genesis.secure is not None:
+            raise Refused("secure", "a report is asked for in the clear, in a run of secure sums")
+        if group is None and asked.groups > 1:
+            raise Refused("group", f"a plan of {asked.groups} groups, and no group was named")
+        assert replica.state is not None
+        report = client.answer(plan, replica.state, replica.digest, group or 0)
+        if decode_report(report, asked).nonfinite == asked.count:
+            raise Refused("nonfinite", "none of its losses was a finite number")
+        answer = Reported(report, self._evaluation() if ask.evaluate else None)
+        return answer.sealed(self._tag, plan)
+
+    def _client(self, ask: Ask) -> tuple[Client, Replica]:
         replica, backing = self._replica, self._ready()
         assert replica is not None
         if replica.state is None:
             raise Refused("behind", "expected a state to begin from, got none")
+        secret = self.identity.secret(replica.genesis)
         client = Client(
-            ask.client,
-            self.identity.secret(replica.genesis),
-            ask.run,
-            replica.rules,
-            backing.probe,
-            backing.examples,
-        )
-        report = client.answer(plan, replica.state, replica.digest)
-        asked = decode_plan(plan)
-        if decode_report(report, asked).nonfinite == asked.count:
-            raise Refused("nonfinite", "none of its losses was a finite number")
-        answer = Reported(report, self._evaluation() if ask.evaluate else None)
-        return answer.sealed(client_tag(client.secret, ask.run), plan)
+            ask.client, secret, ask.run, replica.rules, backing.probe, backing.examples
+        )  # fmt: skip
+        return client, replica
+
+    @property
+    def _masking(self) -> Masking:
+        assert self._replica is not None
+        return Masking(self._replica.genesis, self._store, self._demands)
+
+    def _masked(self, ask: Ask, plan: bytes) -> Masked:
+        """Return this client's vector of a round, masked."""
+        client, copy = self._client(ask)
+
+        def contribute(form: Form, group: int, secret: bytes) -> NDArray[np.int64]:
+            assert copy.state is not None
+            return client.contribution(form, copy.state, copy.digest, group, secret)
+
+        answer, round_ = self._masking.masked(plan, ask.sums[0], contribute)
+        evaluation = self._evaluation() if ask.evaluate else None
+        found = Masked(ask.client, round_, (answer,), None, evaluation)
+        return found.sealed(self._tag, ask.context)
+
+    def _opened(self, ask: Ask) -> Masked:
+        """Return what opens a round's sum, and shares for the next one's."""
+        messages, refused, round_ = self._masking.answers(ask.client, ask.sums)
+        found = Masked(ask.client, round_, tuple(messages), refused)
+        return found.sealed(self._tag, ask.context)
 
     def _evaluation(self) -> Evaluation | None:
         if self._replica is None or self._replica.state is None:
@@ -240,6 +289,12 @@ class FleetClient:
                 f"its data changed: {backing.examples} examples with the hash {now.hex()[:16]}…, "
                 f"before {before.hex()[:16]}…; from now on it answers with the new ones"
             )
+
+
+def _asked(ask: Ask) -> bytes:
+    """Return what an answer depends on besides its client: plan, group, and secure sums."""
+    group = b"" if ask.group is None else ask.group.to_bytes(2, "little")
+    return (ask.plan or b"") + group + (ask.context if ask.sums else b"")
 
 
 _REASONS = {DecodeError: "decode", ModelError: "model", DataError: "data", ProbeError: "probe"}

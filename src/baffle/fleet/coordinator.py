@@ -14,7 +14,12 @@ time it is, the driver says.
 
 from __future__ import annotations
 
-from baffle.cohort import draw_cohort
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baffle.cohort import Groups, deal, draw_cohort
 from baffle.errors import DecodeError, ProtocolError, Refused
 from baffle.fleet.asking import Asking, Outgoing
 from baffle.fleet.downlink import Downlink
@@ -30,6 +35,7 @@ from baffle.protocol.exchange import (
     Answer,
     Holding,
     Holds,
+    Masked,
     Reported,
     Trouble,
     decode_answer,
@@ -48,6 +54,10 @@ class Coordinator:
         downlink: what clients lack.
         pace: how long to wait, and for how many.
         cohort: reports wanted a round, at most.
+        groups_of: clients of a round to how many groups they are dealt; None for one, unnamed.
+        eligible: (client number, rounds) to whether it may be in so many more.
+        rounds: of the run; None if it has no end that is known.
+        draw: whom a round asks, a row of `baffle.cohort.COHORTS`.
     """
 
     def __init__(
@@ -58,8 +68,14 @@ class Coordinator:
         downlink: Downlink,
         pace: Pace,
         cohort: int,
+        groups_of: Callable[[int], int] | None = None,
+        eligible: Callable[[int, int], bool] = lambda number, rounds: True,
+        rounds: int | None = None,
+        draw: Callable[[int, int, int, int], NDArray[np.int64]] = draw_cohort,
     ) -> None:
         self.genesis, self.server, self.members = genesis, server, members
+        self.groups_of, self.eligible, self.rounds = groups_of, eligible, rounds
+        self.draw = draw
         self.downlink, self.pace, self.cohort = downlink, pace, cohort
         self.tally = Tally()
         self.asking = Asking(genesis, server, downlink, pace.bytes_per_second, self.tally)
@@ -72,6 +88,7 @@ class Coordinator:
         self._abandoned = 0
         self._rest_until = 0.0
         self._before: OpenRound | None = None
+        self._groups: Groups | None = None
 
     # --- who is there
 
@@ -86,8 +103,15 @@ class Coordinator:
         self._give_up(now)
         back = [m for m in map(self.members.of, sorted(came)) if m is not None]
         again = [ask for member in back for ask in self._ask_again(member)]
-        strangers = [node for node in sorted(online) if self.members.of(node) is None]
-        return [*again, *map(self.asking.greeting, self._greetings.due(strangers, now))]
+        strangers = [node for node in sorted(online) if self._is_strange(node)]
+        return [*again, *map(self._greeting, self._greetings.due(strangers, now))]
+
+    def _is_strange(self, node: int) -> bool:
+        """Return whether a node is to be asked who it is."""
+        return self.members.of(node) is None
+
+    def _greeting(self, node: int) -> Outgoing:
+        return self.asking.greeting(node)
 
     def _gone(self, node: int, now: float) -> None:
         self._greetings.forget(node)
@@ -116,33 +140,63 @@ class Coordinator:
 
     def ready(self, now: float) -> bool:
         """Return whether a round may be opened."""
-        there = len(self.present)
-        if now < self._rest_until or there < max(1, self.server.min_reports):
+        return now >= self._rest_until and self._enough(len(self._usable(1)), now)
+
+    def _enough(self, there: int, now: float) -> bool:
+        """Return whether a round may be opened with so many clients."""
+        if there < self._least():
             return False
         if there >= self.members.clients:
             return True
         waited = self._began is not None and now - self._began >= self.pace.gather
         return waited and there >= self.pace.min_clients
 
+    def _usable(self, rounds: int) -> list[Member]:
+        """Return the clients that may be asked, if they may be in so many more rounds."""
+        return [m for m in self.present if self.eligible(m.number, rounds)]
+
+    def spent(self) -> bool:
+        """Return whether too few of the roster's clients are eligible for one more round."""
+        needed = max(self._least(), self.pace.min_clients)
+        left = sum(1 for number in range(self.members.clients) if self.eligible(number, 1))
+        return left < needed
+
+    def _least(self) -> int:
+        """Return how many clients a round needs."""
+        return max(1, self.server.min_reports)
+
     # --- a round
 
     def open(self, now: float) -> list[Outgoing]:
         """Open a round: draw a cohort among those who are there, and ask it."""
-        present = self.present
         number = self.server.state.round
-        size = self.pace.asked(self.cohort, len(present))
-        drawn = draw_cohort(self.genesis.key, number, len(present), size)
-        cohort = [present[i] for i in drawn.tolist()]
-        self._plan = self.server.open_round(frozenset(m.number for m in cohort))
+        cohort = self._drawn(number, self._usable(1))
+        numbers = [m.number for m in cohort]
+        self._groups = self._dealt(number, numbers)
+        self._plan = self.server.open_round(frozenset(numbers), self._groups)
         asked = {m.number: m.node for m in cohort if m.node is not None}
         wanted = min(self.cohort, len(cohort))
         self.round = OpenRound(number, now, now + self.pace.deadline, wanted, asked)
         return [self._ask(member) for member in cohort]
 
+    def _drawn(self, round: int, there: list[Member]) -> list[Member]:
+        """Return a round's cohort among some clients."""
+        size = self.pace.asked(self.cohort, len(there))
+        drawn = self.draw(self.genesis.key, round, len(there), size)
+        return [there[i] for i in drawn.tolist()]
+
+    def _dealt(self, round: int, cohort: list[int]) -> Groups | None:
+        """Return who is in which group, None where there are no groups."""
+        if self.groups_of is None:
+            return None
+        return deal(self.genesis.key, round, cohort, self.groups_of(len(cohort)))
+
     def _ask(self, member: Member, anew: bool = False) -> Outgoing:
         """Return the open round's ask; `anew` gives the whole state with it."""
         assert self.round is not None
-        return self.asking.plan(member, self._plan, self.pace.evaluates(self.round.number), anew)
+        evaluate = self.pace.evaluates(self.round.number)
+        group = self._groups.of(member.number) if self._groups else None
+        return self.asking.plan(member, self._plan, evaluate, anew, group)
 
     def _ask_again(self, member: Member) -> list[Outgoing]:
         """Ask a client that came back, perhaps as another node, if its report is still wanted."""
@@ -153,6 +207,10 @@ class Coordinator:
         open_.lost.pop(member.number, None)
         open_.asked[member.number] = member.node
         return [self._ask(member)]
+
+    def due(self, now: float) -> list[Outgoing]:
+        """Return what is to be sent because of the time that has passed."""
+        return self.remind(now)
 
     def remind(self, now: float) -> list[Outgoing]:
         """Ask those once more who have not answered for a while."""
@@ -173,7 +231,8 @@ class Coordinator:
     def close(self, now: float) -> Closed:
         """Close the round and return what must be stored before `commit`."""
         assert self.round is not None
-        reason = self.round.over(now) or "stopped"
+        reason = self.over(now) or "stopped"
+        self._collect()
         closed = self.server.close_round()
         self._abandoned = self._abandoned + 1 if closed.outcome.abandoned else 0
         self._rest_until = now + self.pace.pause(self._abandoned)
@@ -181,9 +240,16 @@ class Coordinator:
             why = self.round.why(self.server.min_reports, reason)
             self.tally.tell("abandoned", round=self.round.number, text=why)
         if reason == "deadline":
-            self.round.missing = len(self.round.awaited())
+            self.round.missing = self._missing()
             self.tally.faults["missing"] += self.round.missing
         return closed
+
+    def _collect(self) -> None:
+        """Give the server what is not given to it one by one."""
+
+    def _missing(self) -> int:
+        """Return how many clients had not answered when their time was over."""
+        return len(self.round.awaited()) if self.round else 0
 
     def commit(self) -> OpenRound:
         """Take the closed round as stored, and return what there is to say of it."""
@@ -210,15 +276,20 @@ class Coordinator:
         member = self.members.of(node)
         match answer:
             case Holds():
-                return self._greet(node, answer)
+                return self._greet(node, answer, now)
             case Trouble() if member is None:
                 return self._cannot_join(node, answer, now)
             case _ if member is None:
                 raise Refused("node", f"node {node} answered, and speaks for no client of this run")
             case Trouble():
-                return self._trouble(member, answer)
+                return self._trouble(member, answer, now)
+            case Masked():
+                return self._masked(member, answer, now)
             case Reported():  # the last kind that there is
                 return self._reported(member, answer)
+
+    def _masked(self, member: Member, answer: Masked, now: float) -> list[Outgoing]:
+        raise Refused("round", f"client {member.number}: a masked vector, and none was asked for")
 
     def failed(self, node: int, problem: str) -> None:
         """Take note that the transport says a node could not answer."""
@@ -226,7 +297,12 @@ class Coordinator:
         member = self.members.of(node)
         if member is None:
             self._greetings.again(node)
-        elif self.round and member.number in self.round.awaited():
+        else:
+            self._has_failed(member)
+
+    def _has_failed(self, member: Member) -> None:
+        """Take note that a client cannot answer."""
+        if self.round and member.number in self.round.awaited():
             self.round.lost[member.number] = "failed"
 
     # --- who someone is
@@ -236,7 +312,7 @@ class Coordinator:
         if reason not in ("seal", "identity") or node not in self.online:
             return []
         asked = self._greetings.once_more(node, now) or self._greetings.due([node], now)
-        return [self.asking.greeting(node)] if asked else []
+        return [self._greeting(node)] if asked else []
 
     def _cannot_join(self, node: int, trouble: Trouble, now: float) -> list[Outgoing]:
         """Take note of what keeps a node from joining, and ask once more at once.
@@ -245,9 +321,9 @@ class Coordinator:
         """
         self.tally.fault(trouble.reason, f"node {node}: {trouble.text}", node=node)
         again = node in self.online and self._greetings.once_more(node, now)
-        return [self.asking.greeting(node)] if again else []
+        return [self._greeting(node)] if again else []
 
-    def _greet(self, node: int, holds: Holds) -> list[Outgoing]:
+    def _greet(self, node: int, holds: Holds, now: float) -> list[Outgoing]:
         if node not in self.online:
             raise Refused("node", f"node {node} says what it holds, and is not connected")
         before = self.members.of(node)
@@ -311,13 +387,17 @@ class Coordinator:
                 "it, or the plan, was changed on the way, or node and client do not go together",
             )
 
-    def _trouble(self, member: Member, trouble: Trouble) -> list[Outgoing]:
+    def _trouble(self, member: Member, trouble: Trouble, now: float) -> list[Outgoing]:
         text = f"client {member.number}: {trouble.text}"
         self.tally.fault(trouble.reason, text, node=member.node)
         if trouble.reason != "forged":  # who refuses an ask has not looked at what it holds
             member.holding = trouble.holding
         if self._farewell is not None:
             return self._farewell.mend(member) if member.node in self.online else []
+        return self._mended(member, trouble, now)
+
+    def _mended(self, member: Member, trouble: Trouble, now: float) -> list[Outgoing]:
+        """Return what may help a client that is in trouble, one time a round."""
         open_ = self.round
         if open_ is None or member.number not in open_.awaited():
             return []

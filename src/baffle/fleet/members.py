@@ -15,6 +15,7 @@ from baffle.errors import DecodeError, Refused
 from baffle.protocol.exchange import Holding, Holds
 from baffle.protocol.exchange.answer import TAG_BYTES
 from baffle.protocol.exchange.signed import MAX_NODE
+from baffle.secagg import Advert
 
 FORMAT = 1
 
@@ -30,6 +31,7 @@ class Member:
         holding: the newest state that it is known to hold.
         seconds: that a round takes it to rebuild; 0 if unknown.
         first: the node that it was given its number with.
+        advert: its keys for the next secure sum; None while they are not known, or spent.
     """
 
     number: int
@@ -38,6 +40,7 @@ class Member:
     holding: Holding | None = None
     seconds: float = 0.0
     first: int | None = None
+    advert: Advert | None = None
 
 
 class Members:

@@ -22,6 +22,7 @@ class Pace:
         grace: seconds for which a node may vanish from the network's list before it counts as gone.
         remind: seconds after which a client that did not answer is asked once more: a node that
             was killed may have taken the ask with it. 0: never.
+        exchange: seconds for a secure sum's short exchanges, in which nobody computes a loss.
     """
 
     deadline: float = 60.0
@@ -33,6 +34,7 @@ class Pace:
     greet_again: float = 60.0
     grace: float = 20.0
     remind: float = 20.0
+    exchange: float = 30.0
 
     def asked(self, wanted: int, present: int) -> int:
         """Return how many clients are asked for `wanted` reports.

@@ -5,9 +5,11 @@
     <folder>/<run>/tail.bin             the rounds since then; see `tail`
     <folder>/<run>/client.json          hash of its data, how long a round takes to rebuild
     <folder>/<run>/server.key           public key that the run's asks come under
+    <folder>/<run>/wallet               keys and session of its secure sums, for its eyes only
 
 What is damaged or missing comes from the server again, so it is written aside and renamed, and
-checked when it is read. The key alone has to survive a power cut.
+checked when it is read. Key and wallet alone have to survive a power cut, and a wallet must never
+be taken back from a copy: it would share out again what it shared already.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from baffle.protocol.exchange import Answer, TailRow
 from baffle.protocol.exchange.signed import KEY_BYTES
 
 GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
-TAIL, SERVER_KEY = "tail.bin", "server.key"
+TAIL, SERVER_KEY, WALLET = "tail.bin", "server.key", "wallet"
 MOST_ROWS, MOST_SECONDS = 64, 2.0
 RUNS = 4  # runs whose state is kept, the newest
 logger = logging.getLogger(__name__)
@@ -81,6 +83,18 @@ class Store(Protocol):
         """
         ...
 
+    def wallet(self, run: bytes) -> bytes | None:
+        """Return a run's wallet, None if there is none."""
+        ...
+
+    def keep_wallet(self, run: bytes, wallet: bytes) -> None:
+        """Keep a run's wallet, durably.
+
+        Raises:
+            OSError: it is not kept.
+        """
+        ...
+
 
 class FolderStore:
     """A store on disk. A full disk costs a later snapshot, nothing else.
@@ -108,7 +122,7 @@ class FolderStore:
         runs = [f for f in self._folder.iterdir() if (f / GENESIS).is_file()]
         runs.sort(key=lambda f: (f / GENESIS).stat().st_mtime, reverse=True)
         for old in runs[RUNS:]:
-            for name in (GENESIS, STATE, TAIL, FACTS):
+            for name in (GENESIS, STATE, TAIL, FACTS, WALLET):
                 (old / name).unlink(missing_ok=True)
 
     def load(self, run: bytes) -> tuple[Replica, Kept] | None:
@@ -182,6 +196,22 @@ class FolderStore:
         with _reported(self._of(run)):
             self._of(run).mkdir(parents=True, exist_ok=True)
             durable.write(self._of(run) / SERVER_KEY, key)
+
+    def wallet(self, run: bytes) -> bytes | None:
+        """Return a run's wallet, None if there is none."""
+        try:
+            return (self._of(run) / WALLET).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep_wallet(self, run: bytes, wallet: bytes) -> None:
+        """Keep a run's wallet; nobody else may read it.
+
+        Raises:
+            OSError: the disk would not take it.
+        """
+        self._of(run).mkdir(parents=True, exist_ok=True)
+        durable.write(self._of(run) / WALLET, wallet, mode=0o600)
 
     def _of(self, run: bytes) -> Path:
         return self._folder / run.hex()

@@ -37,22 +37,24 @@ RUN_CONFIG = {
 }
 
 
-def context(number, folder, config):
+def context(number, folder, config, own=None):
     from flwr.app import Context, RecordDict
 
     node = {"partition-id": number, "state-dir": str(folder / f"state-{number}")}
+    node |= own or {}
     return Context(
         run_id=RUN, node_id=NODES[number], node_config=node, state=RecordDict(), run_config=config
     )
 
 
-def federation(folder, server, client, **config):
+def federation(folder, server, client, nodes=None, **config):
     """Run both apps; returns the rows of the run's metrics."""
     from flwr.app import Context, RecordDict
 
     identity()
     config = {**RUN_CONFIG, "fleet.run-dir": str(folder / "run"), **config}
-    contexts = {NODES[n]: context(n, folder, config) for n in range(3)}
+    own = nodes or {}
+    contexts = {NODES[n]: context(n, folder, config, own.get(n)) for n in range(3)}
 
     def answered(message):
         return [client(message, contexts[message.metadata.dst_node_id])]
@@ -87,6 +89,32 @@ def test_named_model_and_data_make_the_local_run(tmp_path, local):
     assert rows[2]["client_accuracy"] == pytest.approx(rows[1]["test_accuracy"])
     assert (tmp_path / "run" / "model.safetensors").exists()
     assert (tmp_path / "run" / "curves.png").exists()
+
+
+def test_secure_sums_make_the_local_run(tmp_path):
+    from baffle.drivers.flower.config import settings_of
+    from baffle.flower import client_app, server_app
+
+    secure = {"secure.sums": True, "secure.dropout": 0.3}
+    settings, _ = settings_of(RUN_CONFIG | secure)
+    session = start(settings, task_of(settings), tmp_path / "local")
+    session.run()
+    session.close()
+    rows = federation(tmp_path, server_app(), client_app(), **secure)
+    assert digests(rows) == digests(session.log.rows)
+    assert [row["reports"] for row in rows] == [3, 3, 3, 3]
+    assert rows[-1]["faults"] == {}
+    assert all(len(list(tmp_path.glob(f"state-{n}/*/wallet"))) == 1 for n in range(3))
+
+
+def test_a_node_that_insists_on_secure_sums_joins_no_other_run(tmp_path):
+    from baffle.flower import client_app, server_app
+
+    node = {1: {"require-secure": True}}
+    config = {"fleet.gather": 0.2, "fleet.min-clients": 2, "fleet.farewell": 0.2}
+    rows = federation(tmp_path, server_app(), client_app(), node, **config)
+    assert {row["reports"] for row in rows} == {2}
+    assert rows[-1]["faults"].keys() == {"secure"}
 
 
 @pytest.fixture

@@ -144,3 +144,22 @@ def test_only_the_one_form_is_taken(fields):
         return
     nonce = fields["0"].get("n", b"")
     assert records.to_record(parts, nonce=nonce) == record
+
+
+def test_a_simulated_clients_wallet_lies_in_its_context():
+    from flwr.app import RecordDict
+
+    from baffle.drivers.flower.simulated import RecordStore
+    from baffle.fleet import Kept, Replica
+    from tests.fleet.world import SIGNATURE, first_state, genesis, settings_of
+
+    state, spec = RecordDict(), genesis(settings_of(), SIGNATURE, bytes(32))
+    store = RecordStore(state)
+    store.begin(spec)
+    assert store.wallet(spec.run) is None
+    store.keep_wallet(spec.run, b"wallet")
+    store.save(Replica(spec, first_state(settings_of()), b""), Kept())
+    assert RecordStore(state).wallet(spec.run) == b"wallet"
+    assert RecordStore(state).wallet(bytes(16)) is None
+    RecordStore(state).keep_wallet(bytes(16), b"another")
+    assert RecordStore(state).wallet(spec.run) is None

@@ -10,6 +10,7 @@ liar.py       asks to clients that the server did not send, or not to them
 signing.py    keys, who signed what for whom, and what a client's guard must make of it
 gremlins.py   what befalls machines and people from second to second
 truth.py      what the honest clients computed, and what the ledger must therefore hold
+secure.py     the same with secure sums: what was put under masks, and what was opened
 ending.py     what must hold all along and at the end; invariant.py says that it does not
 simulation.py the events of one run, and its calm end
 table.py      what happened, over many seeds

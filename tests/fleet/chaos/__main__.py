@@ -17,21 +17,24 @@ def main():
     parser.add_argument("--clients", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--secure", action="store_true", help="with secure sums")
     parser.add_argument("--covered", action="store_true", help="require that everything happened")
     chosen = parser.parse_args()
-    rows = finished(chosen.out, chosen.rounds, chosen.clients) if chosen.out else {}
+    shape = chosen.rounds, chosen.clients, chosen.secure
+    rows = finished(chosen.out, *shape) if chosen.out else {}
     seeds = range(chosen.first, chosen.first + chosen.seeds)
-    todo = [(seed, chosen.rounds, chosen.clients) for seed in seeds if seed not in rows]
+    todo = [(seed, *shape) for seed in seeds if seed not in rows]
     for row in run(todo, chosen.jobs, chosen.out):
         rows[row["seed"]] = row
-    return report([rows[seed] for seed in seeds], chosen.covered)
+    lacking = table.missing_of_secure if chosen.secure else table.missing
+    return report([rows[seed] for seed in seeds], chosen.covered, lacking)
 
 
-def report(rows, covered):
+def report(rows, covered, missing=table.missing):
     """Print the summary; returns 1 if a seed failed."""
     counts = sum((Counter(row["counts"]) for row in rows), Counter())
     failed = [row for row in rows if row["failure"]]
-    lacking = table.missing(counts)
+    lacking = missing(counts)
     print(table.text(counts))
     print(
         f"{len(rows)} seeds, {sum(row['rounds'] for row in rows)} rounds, "

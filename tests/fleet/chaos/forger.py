@@ -1,10 +1,13 @@
 """Messages that nobody honest sent. Of each to the server it is known how it must be refused."""
 
+import dataclasses
 import struct
 
+from baffle.errors import DecodeError
 from baffle.protocol import decode_plan
 from baffle.protocol.exchange import (
     Holds,
+    Masked,
     Reported,
     client_tag,
     decode_answer,
@@ -13,6 +16,14 @@ from baffle.protocol.exchange import (
 from baffle.protocol.server import Stage
 from tests.fleet.chaos import other_run
 from tests.fleet.chaos.invariant import require
+
+
+def _is_masked(data, run):
+    try:
+        return isinstance(decode_answer(data, run), Masked)
+    except DecodeError:
+        return False
+
 
 RUN, ROUND, CLIENT, WEIGHT, NONFINITE, VALUES = 2, 10, 14, 22, 34, 56
 STRANGER = 999_999
@@ -36,12 +47,15 @@ class Forger:
     def strike(self):
         """Hand the server one forged message and check what it makes of it."""
         rng = self._world.rng
-        kind = rng.choice([name for name in vars(Forger) if name.startswith("_as_")])
+        ways = ("_as_", "_with_") if self._world.scenario.secure else ("_as_",)
+        kind = rng.choice([name for name in vars(Forger) if name.startswith(ways)])
         forged = getattr(self, kind)()
         if forged is None:
             return
         node, data, expected = forged
-        name = f"forged{kind[3:]}"
+        name = f"forged{kind[kind.index('_', 1) :]}"
+        if self._world.scenario.secure:  # keys are asked for, and a report is none
+            expected = (*expected, "secure", *(("decode", "peer") if "taken" in expected else ()))
         self._world.count(name)
         self._deliver(node, data, expected, name)
 
@@ -56,7 +70,7 @@ class Forger:
             return
         new = {r: n - before.get(r, 0) for r, n in faults.items() if n != before.get(r, 0)}
         require(self._reported() == reported, f"{name} was summed")
-        if "taken" in expected and not new:
+        if "taken" in expected and not new.keys() - {"decode", "peer"}:
             self._world.count(f"{name}.taken")
             return
         require(set(home.coordinator.members.by_number) == joined, f"{name} became a client")
@@ -69,6 +83,38 @@ class Forger:
     def _reported(self):
         open_ = self._world.home.coordinator.round
         return set(open_.reported) if open_ else set()
+
+    # --- secure sums
+
+    def _sums(self, other):
+        """Return (address, answer) with messages of secure sums, of a node or of another one."""
+        c, run = self._world.home.coordinator, self._world.genesis.run
+        found = [(a, d, decode_answer(d, run)) for a, d, _ in self.tape if _is_masked(d, run)]
+        found = [t for t in found if c.members.of(t[0]) is not None]
+        return self._world.rng.choice(found) if found else None
+
+    def _with_anothers_sums(self):
+        heard, who = self._sums(True), self._member()
+        if not (heard and who) or who[1].number == heard[2].client:
+            return None
+        return who[0], heard[1], ("identity", "round")
+
+    def _with_anothers_sums_as_own(self):
+        heard, who = self._sums(True), self._member()
+        if not (heard and who) or heard[0] == who[0]:
+            return None
+        lie = dataclasses.replace(heard[2], client=who[1].number)
+        return who[0], encode_answer(lie), ("seal", "round")
+
+    def _with_other_numbers(self):
+        heard = self._sums(False)
+        if not heard:
+            return None
+        last = heard[2].messages[-1]
+        other = (*heard[2].messages[:-1], last[:-1] + bytes([last[-1] ^ 1]))
+        return heard[0], encode_answer(dataclasses.replace(heard[2], messages=other)), (
+            "seal", "round", "identity",
+        )  # fmt: skip
 
     # --- whom and what
 

@@ -1,8 +1,9 @@
 """The server's process on its disk: ledger and roster stay when it dies, all else is gone."""
 
+from baffle.config import groups_of
 from baffle.drivers.build import policy
 from baffle.errors import LedgerFull
-from baffle.fleet import Coordinator, Downlink, Members
+from baffle.fleet import Downlink, Members, coordinator_of
 from baffle.ledger import Ledger, Row
 from baffle.ledger.replay import replay
 from baffle.protocol import Rules, Server
@@ -47,11 +48,14 @@ class Home:
         require(at.state.digest() == world.truth.digests[-1], "resumed with another digest")
         server = Server(
             world.genesis.run, Rules.of(world.genesis), policy(world.settings, SIGNATURE),
-            at.state, s.roster, s.min_reports, at.last,
+            at.state, s.roster, s.min_reports, at.last, sums_only=s.secure,
         )  # fmt: skip
         members = Members.from_json(self.roster, s.roster)
         downlink = Downlink(self.ledger, world.genesis.initial)
-        self.coordinator = Coordinator(world.genesis, server, members, downlink, s.pace, s.cohort)
+        dealt = (lambda n: groups_of(world.settings, n)) if s.secure else None
+        self.coordinator = coordinator_of(
+            world.genesis, server, members, downlink, s.pace, s.cohort, dealt, rounds=s.rounds
+        )
         self.coordinator.asking.rebuild_seconds = 0.001
         self._closed = None
 
@@ -74,7 +78,7 @@ class Home:
         """Look around and do what is due; returns what to send."""
         c, now = self.coordinator, self.world.agenda.now
         self._may_die("kill_at_tick")
-        out = [*c.see(online, now), *c.remind(now)]
+        out = [*c.see(online, now), *c.due(now)]
         self._may_die("kill_before_keeping")
         self.keep_roster()
         if self._closed is not None:
@@ -114,8 +118,10 @@ class Home:
             require(self.ledger.last_round == world.truth.rounds, "a round is stored, and refused")
             return []
         tags = {n: m.tag for n, m in c.members.by_number.items()}
-        world.truth.stored(row, tags, c.round.reported)
-        quiet = world.calm and c.round.opened >= world.rest_until
+        charged = c.charged if world.scenario.secure else set()
+        world.truth.stored(row, tags, c.round.reported, c._groups, charged)
+        began = c.sums.began if world.scenario.secure else c.round.opened
+        quiet = world.calm and began >= world.rest_until
         require(not quiet or not c.round.lost, "clients are lost in a calm round", c.round.lost)
         require(not quiet or c.round.over(c.round.opened), "a calm round meets its deadline")
         world.count("round.abandoned" if closed.outcome.abandoned else "round.summed")

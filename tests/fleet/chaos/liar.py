@@ -128,7 +128,7 @@ class Liar:
         if not ask.tail:
             return None
         row = ask.tail[-1]
-        outcome = decode_outcome(row.outcome, decode_plan(row.plan).count)
+        outcome = decode_outcome(row.outcome, decode_plan(row.plan).sums)
         if outcome.abandoned:
             return None
         other = encode_outcome(dataclasses.replace(outcome, values=outcome.values[::-1] + 1))

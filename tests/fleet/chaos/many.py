@@ -12,21 +12,21 @@ from tests.fleet.chaos.simulation import simulate
 
 def one(job):
     """Run a seed; returns what is kept of it."""
-    seed, rounds, clients = job
+    seed, rounds, clients, secure = job
     started, failure, counts = time.process_time(), None, {}
     try:
-        counts = simulate(seed, rounds, clients)
+        counts = simulate(seed, rounds, clients, secure)
     except BaseException as problem:
         where = traceback.extract_tb(problem.__traceback__)[-1]
         failure = (
             f"{type(problem).__name__}: {problem} ({Path(where.filename).name}:{where.lineno})"
         )
     seconds = round(time.process_time() - started, 2)
-    shape = {"seed": seed, "rounds": rounds, "clients": clients}
+    shape = {"seed": seed, "rounds": rounds, "clients": clients, "secure": secure}
     return {**shape, "seconds": seconds, "failure": failure, "counts": dict(counts)}
 
 
-def finished(path, rounds, clients):
+def finished(path, rounds, clients, secure):
     """Return the seeds of a file by number, those of this shape; a cut last line is left out."""
     found = {}
     for line in path.read_text().splitlines() if path.exists() else ():
@@ -34,7 +34,7 @@ def finished(path, rounds, clients):
             row = json.loads(line)
         except ValueError:
             continue
-        if (row["rounds"], row["clients"]) == (rounds, clients):
+        if (row["rounds"], row["clients"], row.get("secure", False)) == (rounds, clients, secure):
             found[row["seed"]] = row
     return found
 
@@ -42,6 +42,7 @@ def finished(path, rounds, clients):
 def command(row):
     """Return what repeats a seed."""
     shape = f"--rounds {row['rounds']} --clients {row['clients']}"
+    shape += " --secure" if row["secure"] else ""
     return f".venv/bin/python -m tests.fleet.chaos --first {row['seed']} --seeds 1 {shape}"
 
 

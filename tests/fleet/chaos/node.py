@@ -15,6 +15,7 @@ from tests.fleet.world import SIGNATURE, Backing
 
 OTHER_MODEL = ModelSignature((TensorSpec("b", (3,)), TensorSpec("w", (2, 3))))
 SICK = ("nan", "partly", "broken", "short", "crash")
+WALLET_PLACES = ("before_wallet", "after_wallet")
 PLACES = ("load", "make", "probe", "begin", "before_save", "after_save", "keep_key")
 
 
@@ -28,6 +29,7 @@ class Disk:
     def __init__(self, dies):
         self.kept, self.older, self._dies = {}, [], dies
         self.keys, self._runs = {}, set()
+        self.wallets = {}  # never taken back from a copy: see docs/deploy.md
 
     def begin(self, genesis):
         self._dies("begin")
@@ -46,6 +48,14 @@ class Disk:
         self.older = [*self.older[-7:], (replica.genesis.run, entry)]
         self._dies("after_save")
 
+    def wallet(self, run):
+        return self.wallets.get(run)
+
+    def keep_wallet(self, run, wallet):
+        self._dies("before_wallet")
+        self.wallets[run] = wallet
+        self._dies("after_wallet")
+
     def key(self, run):
         return self.keys.get(run)
 
@@ -55,6 +65,7 @@ class Disk:
 
     def wipe(self):
         self.kept, self.older, self.keys, self._runs = {}, [], {}, set()
+        self.wallets = {}
 
 
 class Work:
@@ -86,6 +97,26 @@ class Work:
 
     def evaluate(self, weights):
         return None if self._node.sick else self._own.evaluate(weights)
+
+
+class Recorded(FleetClient):
+    """A client of which it is known what it put under its mask: plan to vector."""
+
+    def _client(self, ask):
+        client, copy = super()._client(ask)
+        return Recording(client, self.__dict__.setdefault("vectors", {}), ask.plan), copy
+
+
+class Recording:
+    """Writes down what a client contributes to a plan's sum."""
+
+    def __init__(self, client, vectors, plan):
+        self._client, self._vectors, self._plan = client, vectors, plan
+
+    def contribution(self, *args):
+        found = self._client.contribution(*args)
+        self._vectors[self._plan] = tuple(found.tolist())
+        return found
 
 
 class Node:
@@ -136,7 +167,8 @@ class Node:
 
     def start(self):
         secret = self.secret
-        self.process = FleetClient(
+        kind = Recorded if self.world.scenario.secure else FleetClient
+        self.process = kind(
             Identity(lambda genesis: secret, self.claim),
             lambda genesis: self._made(),
             self.disk,
@@ -156,7 +188,8 @@ class Node:
         if self.process is None:
             self.start()
         if self.world.happens("kill_while"):
-            self._dies_at = self.world.rng.choice(PLACES)
+            secure = WALLET_PLACES if self.world.scenario.secure else ()
+            self._dies_at = self.world.rng.choice((*PLACES, *secure))
         door = Doorkeeping(self, parts)
         try:
             answer = self.guard.handle(parts)

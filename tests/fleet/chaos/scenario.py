@@ -20,6 +20,7 @@ SECOND = {
 }  # fmt: skip
 KINDS = {**MESSAGE, **ASKED, **STEP, **SECOND}
 ON = 0.7
+LEAST = 4  # clients in a round of secure sums, whose groups have 3 or more
 STOLEN = 0.25  # else forged asks would not get past a client's guard, and what is behind it is idle
 
 
@@ -37,6 +38,7 @@ class Scenario:
         pinned: share of clients whose operator gave them the server's key; others trust the first.
         stolen: whether those who forge asks have the server's key.
         recomputed: share of reports that are computed a second time, apart from the client.
+        secure: whether reports go into secure sums.
     """
 
     seed: int
@@ -52,11 +54,13 @@ class Scenario:
     pinned: float
     stolen: bool
     recomputed: float
+    secure: bool = False
 
 
-def draw(rng, seed, rounds, roster):
+def draw(rng, seed, rounds, roster, secure=False):
     surplus = rng.choice((-1, 0, 0, 0, 2))
     cohort = rng.randint(max(2, roster // 4), max(2, roster // 2))
+    cohort = max(cohort, LEAST) if secure else cohort
     pace = Pace(
         deadline=rng.choice((4.0, 8.0, 20.0)),
         over_selection=rng.choice((0.0, 0.0, 0.3, 1.0)),
@@ -78,5 +82,5 @@ def draw(rng, seed, rounds, roster):
     again = rng.choice((0.0, 0.05, 0.05, 0.3))
     return Scenario(
         seed, rounds, roster, roster + surplus, cohort, least, pace,
-        surplus <= 0 and rng.random() < 0.5, calm, odds, pinned, stolen, again,
+        surplus <= 0 and rng.random() < 0.5, calm, odds, pinned, stolen, again, secure,
     )  # fmt: skip

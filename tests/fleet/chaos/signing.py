@@ -82,7 +82,12 @@ class Doorkeeping:
 def _remembered(node):
     """Return what a node holds, in memory and on disk; states by their identity."""
     kept = {run: (id(replica), known) for run, (replica, known) in node.disk.kept.items()}
-    return id(node.replica) if node.replica else None, kept, dict(node.disk.keys)
+    return (
+        id(node.replica) if node.replica else None,
+        kept,
+        dict(node.disk.keys),
+        dict(node.disk.wallets),
+    )
 
 
 def known_key(node, parts):

@@ -4,7 +4,7 @@ import logging
 import random
 import tempfile
 from collections import Counter
-from contextlib import nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,6 +21,7 @@ from tests.fleet.chaos.liar import Liar
 from tests.fleet.chaos.network import LATEST, Network
 from tests.fleet.chaos.node import Killed, Node
 from tests.fleet.chaos.scenario import draw
+from tests.fleet.chaos.secure import SecureTruth, sections
 from tests.fleet.chaos.shortcuts import shortcuts
 from tests.fleet.chaos.signing import Signing, answer_of, ask_of
 from tests.fleet.chaos.truth import Truth
@@ -38,20 +39,23 @@ class Simulation:
         seed: of everything that happens.
         rounds, roster: of the run.
         folder: for the ledger.
+        secure: whether reports go into secure sums, of one group or several.
     """
 
-    def __init__(self, seed, rounds, roster, folder):
+    def __init__(self, seed, rounds, roster, folder, secure=False):
         self.rng = random.Random(seed)
-        self.scenario = s = draw(self.rng, seed, rounds, roster)
+        self.scenario = s = draw(self.rng, seed, rounds, roster, secure)
         self.counts, self.agenda = Counter(), Agenda()
         self.settings = settings_of(
             clients=roster, rounds=rounds, key=seed + 1,
             federation={"clients": roster, "min_reports": s.min_reports},
+            **(sections(seed) if secure else {}),
         )  # fmt: skip
         start = first_state(self.settings)
         self.genesis = genesis(self.settings, SIGNATURE, start.digest())
         self.rules = Rules.of(self.genesis)
-        self.truth, self.signing = Truth(self, start), Signing(seed)
+        self.truth = SecureTruth(self, start) if secure else Truth(self, start)
+        self.signing = Signing(seed)
         self.network, self.forger, self.liar = Network(self), Forger(self), Liar(self)
         self.nodes = [
             Node(self, n, n if s.claims else None, self.rng.random() < s.pinned)
@@ -126,7 +130,9 @@ class Simulation:
         new = self._faults() - before
         gained = self._reported() - reported
         require(0 <= new <= 1, f"one message was counted as {new} faults")
-        require(not (new and gained), "a message was refused and summed")
+        # A client may answer one half of a message of secure sums, and refuse the other.
+        halves = self.scenario.secure
+        require(halves or not (new and gained), "a message was refused and summed")
         if not message.whole:
             require(new == 1, "a message that was changed on its way was taken")
             self.count("refused.changed_on_its_way")
@@ -239,17 +245,22 @@ class Simulation:
         return over and c.left_to_go() == crowd and not self.network.under_way
 
 
+@contextmanager
 def silent():
     """Keep clients from logging each failure that is meant to happen."""
-    return patch.object(logging.getLogger("baffle.fleet.client"), "disabled", True)
+    with ExitStack() as stack:
+        for name in ("client", "masking"):
+            logger = logging.getLogger(f"baffle.fleet.{name}")
+            stack.enter_context(patch.object(logger, "disabled", True))
+        yield
 
 
-def simulate(seed, rounds, roster):
+def simulate(seed, rounds, roster, secure=False):
     """Run a seed and return its counters."""
     memory = Path("/dev/shm")
     where = memory if memory.is_dir() else None
     with tempfile.TemporaryDirectory(dir=where) as folder:
-        simulation = Simulation(seed, rounds, roster, folder)
+        simulation = Simulation(seed, rounds, roster, folder, secure)
         try:
             with silent(), nullcontext() if seed % 10 == 0 else shortcuts():
                 return simulation.run()

@@ -2,7 +2,7 @@
 
 from tests.fleet.chaos import liar
 from tests.fleet.chaos.forger import Forger
-from tests.fleet.chaos.node import PLACES, SICK
+from tests.fleet.chaos.node import PLACES, SICK, WALLET_PLACES
 from tests.fleet.chaos.scenario import MESSAGE, SECOND, STEP
 
 # What a server may count. "client" is missing: whoever speaks for a number has one in the roster.
@@ -26,6 +26,29 @@ NEEDED = (
     "truth.recomputed", "truth.same_process_again", "truth.other_process_again",
     "truth.late_joiner",
 )  # fmt: skip
+# What must happen besides with secure sums, where no report is given: what is forged of reports
+# cannot be, and of the faults these are left.
+SECURE_FAULTS = (
+    "behind", "claim", "data", "decode", "digest", "failed", "forged", "full", "identity",
+    "missing", "model", "node", "nonfinite", "peer", "probe", "roster", "round", "run", "seal",
+    "secure", "spent", "transport", "twice",
+)  # fmt: skip
+SECURE_NEEDED = (
+    *(name for name in WAYS if name != "network.chunk.up"),
+    "node.kill_before", "node.kill_after", *(f"node.kill_while.{place}" for place in PLACES),
+    *(f"node.kill_while.{place}" for place in WALLET_PLACES),
+    *(f"server.{kind}" for kind in STEP), *(f"gremlin.{kind}" for kind in SECOND),
+    *(f"forged{name[5:]}" for name in vars(Forger) if name.startswith("_with_")),
+    *(f"fault.{reason}" for reason in SECURE_FAULTS), "refused.changed_on_its_way",
+    "round.all", "round.deadline", "round.enough", "round.summed", "round.abandoned",
+    "truth.masked", "truth.masked_again", "truth.opened", "truth.groups_1", "truth.groups_2",
+    "truth.late_joiner",
+)  # fmt: skip
+
+
+def missing_of_secure(counts):
+    """Return what never happened with secure sums and should have."""
+    return [name for name in SECURE_NEEDED if not counts.get(name)]
 
 
 def missing(counts):

@@ -84,28 +84,31 @@ class Truth:
     def digests(self):
         return [self._world.genesis.initial, *(row.digest for row in self.rows)]
 
-    def stored(self, row, tags, reported):
+    def stored(self, row, tags, reported, groups=None, charged=frozenset()):
         """Check a row that the ledger took; from now on it must never be lost.
 
         Args:
             row: as stored.
             tags: client number to tag, as the roster stood.
             reported: numbers that the coordinator counted as reported.
+            groups: who was in which group, None without groups.
+            charged: numbers whose sum was opened for nothing.
         """
         require(row.round == self.rounds + 1, "a round is missing or was stored twice", row.round)
         plan = decode_plan(row.plan)
         require(plan.digest == self.digests[-1], "a plan of another state")
-        outcome = decode_outcome(row.outcome, plan.count)
+        outcome = decode_outcome(row.outcome, plan.sums)
         numbers = decode_participants(row.participants)
-        require(set(numbers) == reported, "participants are not those who reported")
+        require(set(numbers) == reported | charged, "participants are not those who reported")
+        numbers = tuple(n for n in numbers if n not in charged)
         state = self._world.rules.advance(self.states[-1], plan, outcome)
         require(state.digest() == row.digest, "the row's digest is not that of its outcome")
-        self._must_be_sum(plan, row.plan, outcome, numbers, tags)
+        self._must_be_sum(plan, row.plan, outcome, numbers, tags, groups)
         self.rows.append(row)
         self.states.append(state)
         self._honest.pop(row.round - 9, None)
 
-    def _must_be_sum(self, plan, plan_bytes, outcome, numbers, tags):
+    def _must_be_sum(self, plan, plan_bytes, outcome, numbers, tags, groups):
         honest = self._honest[plan.round]
         require(tags.keys() >= set(numbers), "someone took part who is not in the roster", numbers)
         choices = [

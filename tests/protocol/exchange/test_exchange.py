@@ -6,8 +6,10 @@ from hypothesis import strategies as st
 
 from baffle.errors import DecodeError
 from baffle.protocol.exchange import (
+    REASONS,
     Ask,
     Holds,
+    Masked,
     Reported,
     Trouble,
     decode_answer,
@@ -16,6 +18,7 @@ from baffle.protocol.exchange import (
     encode_ask,
 )
 from baffle.protocol.exchange.ask import MAX_GENESIS, MAX_OUTCOME, MAX_PLAN, MAX_ROWS
+from baffle.protocol.exchange.sums import MAX_MESSAGE
 from tests.protocol.exchange.strategies import answers, asks, runs
 
 RUN = bytes(range(16))
@@ -57,7 +60,7 @@ def test_ask_bytes_that_decode_are_the_encoding_of_what_they_decode_to(data):
 def test_a_changed_answer_is_refused_or_a_report_with_another_seal(data):
     answer = data.draw(answers)
     tag, plan = bytes(16), b"plan"
-    if isinstance(answer, Reported):
+    if isinstance(answer, Reported | Masked):
         answer = answer.sealed(tag, plan)
     good = encode_answer(answer, RUN)
     mutated = changed(data, good)
@@ -67,7 +70,7 @@ def test_a_changed_answer_is_refused_or_a_report_with_another_seal(data):
         return
     assert encode_answer(found, RUN) == mutated
     if mutated != good:
-        assert isinstance(found, Reported)
+        assert isinstance(found, Reported | Masked)
         assert found.sealed(tag, plan).seal != found.seal
 
 
@@ -86,10 +89,26 @@ def size(number):
     return number.to_bytes(4, "little")
 
 
+def one(kind):
+    return b"\1" + size(1) + bytes((kind,))
+
+
 @pytest.mark.parametrize(
     ("flags", "rest", "message"),
     [
-        (0x20, b"", "flags within"),
+        (0x80, b"", "flags within"),
+        (0x20, b"\0\0", "a group with a plan"),
+        (0x28, size(1) + b"\x50\0", "expected 2 more bytes, got 1"),
+        (0x68, size(0) + b"\0\0" + one(0xA3), "a group or secure sums"),
+        (0x40, b"\0", "messages that go together"),
+        (0x40, b"\3", "at most 2 messages"),
+        (0x40, one(0xA3), "a mask ask with a plan"),
+        (0x48, size(0) + one(0xA1), "a mask ask with a plan"),
+        (0x40, one(0xA2), "messages that go together"),
+        (0x40, b"\2" + 2 * (size(1) + b"\xa1"), "messages that go together"),
+        (0x40, b"\1" + size(0), "messages that go together"),
+        (0x40, b"\1" + size(MAX_MESSAGE + 1), "a message of a secure sum of at most"),
+        (0x40, b"\1" + size(9) + b"\xa1", "expected 9 more bytes, got 1"),
         (1, size(MAX_GENESIS + 1), "a genesis of at most"),
         (1, size(MAX_GENESIS), f"expected {MAX_GENESIS} more bytes, got 0"),
         (2, bytes(48), "1 to 65536 chunks"),
@@ -135,6 +154,36 @@ def test_a_report_fits_one_tag_and_one_plan():
     assert answer.sealed(b"t" * 16, b"plan") == answer
     assert answer.sealed(b"u" * 16, b"plan").seal != answer.seal
     assert answer.sealed(b"t" * 16, b"plam").seal != answer.seal
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        (bytes(8) + bytes((len(REASONS),)) + one(0xA4), "a reason below"),
+        (bytes(8) + b"\xff\0", "answers that go together"),
+        (bytes(8) + b"\xff" + one(0xA1), "answers that go together"),
+        (bytes(8) + b"\xff\2" + (size(1) + b"\xa2") + (size(1) + b"\xa6"), "answers that go"),
+        (bytes(8) + b"\xff" + one(0xA4) + b"\0", "nothing after the last field"),
+    ],
+)
+def test_a_masked_answer_names_what_is_wrong(rest, message):
+    with pytest.raises(DecodeError, match=message):
+        decode_answer(b"\x61\1\3" + bytes(8) + rest)
+
+
+def test_a_masked_vector_fits_one_tag_and_one_ask():
+    """Another plan beside the same message, or the same bytes cut elsewhere, is another ask."""
+    asks = [
+        Ask(RUN, 1, plan=b"plan", sums=(b"\xa3mask",)),
+        Ask(RUN, 1, plan=b"plam", sums=(b"\xa3mask",)),
+        Ask(RUN, 1, plan=b"plan", sums=(b"\xa3mass",)),
+        Ask(RUN, 1, sums=(b"\xa5un", b"\xa1share")),
+        Ask(RUN, 1, sums=(b"\xa5un\xa1", b"share")),
+        Ask(RUN, 1, sums=(b"\xa1share",)),
+    ]
+    answer = Masked(1, 2, (b"\xa4vector",))
+    seals = {answer.sealed(tag * 16, ask.context).seal for tag in (b"t", b"u") for ask in asks}
+    assert len(seals) == 2 * len(asks)
 
 
 @given(st.text(alphabet="aü€\U0001f512", min_size=100, max_size=500))

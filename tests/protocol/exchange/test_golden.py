@@ -13,6 +13,7 @@ from baffle.protocol.exchange import (
     Evaluation,
     Holding,
     Holds,
+    Masked,
     Reported,
     SnapshotHeader,
     TailRow,
@@ -43,6 +44,18 @@ ASKS = {
     "tail": (Ask(**CLIENT, tail=ROWS), "410104" + RUN_HEX + "02010000" + TAIL_PART),
     "plan": (Ask(**CLIENT, plan=b"\x50\x01"), "410108" + RUN_HEX + "02010000" + PLAN_PART),
     "evaluate": (Ask(**CLIENT, evaluate=True), "410110" + RUN_HEX + "02010000"),
+    "group": (
+        Ask(**CLIENT, plan=b"\x50\x01", group=259),
+        "410128" + RUN_HEX + "02010000" + PLAN_PART + "0301",
+    ),
+    "mask": (
+        Ask(**CLIENT, plan=b"\x50\x01", sums=(b"\xa3\x01\x07",)),
+        "410148" + RUN_HEX + "02010000" + PLAN_PART + "0103000000a30107",
+    ),
+    "unmask and share": (
+        Ask(**CLIENT, sums=(b"\xa5\x01", b"\xa1\x01\x08")),
+        "410140" + RUN_HEX + "02010000" + "0202000000a50103000000a10108",
+    ),
     "all": (
         Ask(RUN, 258, b"{}\n", HEADER, ROWS, b"\x50\x01", True),
         "41011f" + RUN_HEX + "02010000" + GENESIS_PART + SNAPSHOT_PART + TAIL_PART + PLAN_PART,
@@ -56,6 +69,12 @@ HELD_HEX = "09000000" + SHA_HEX
 NONE_HEX = "ffffffff" + "00" * 32
 
 TAG, PLAN = bytes(range(200, 216)), b"\x50\x01"  # what a report's seal takes in besides
+
+ADVERT = b"\xa0\x01" + bytes(range(168))
+# What a masked answer's seal takes in: plan and message of the ask "mask" above.
+CONTEXT = hashlib.sha256(
+    bytes.fromhex(PLAN_PART) + b"\x01" + bytes.fromhex("03000000a30107")
+).digest()
 
 # Each with its seal, the 16 digits behind type, version and kind.
 ANSWERS = {
@@ -79,6 +98,27 @@ ANSWERS = {
     "holds, evaluated": (
         Holds(RUN, 4, Holding(9, SHA), 1500, SEEN),
         "610181" "63cfa7984260e533" + SEEN_HEX + RUN_HEX + "04000000" + HELD_HEX + "dc050000",
+    ),
+    "holds, with keys": (
+        Holds(RUN, 4, Holding(9, SHA), 1500, None, ADVERT),
+        "610141" "c45262e6744124bf" + RUN_HEX + "04000000" + HELD_HEX + "dc050000" + ADVERT.hex(),
+    ),
+    "masked": (
+        Masked(258, 7, (b"\xa4\x01\x07",)).sealed(TAG, CONTEXT),
+        "610103" "a3dfe3f952d7619e" "02010000" "07000000" "ff" "01" "03000000" "a40107",
+    ),
+    "masked, evaluated": (
+        Masked(258, 7, (b"\xa4",), None, SEEN).sealed(TAG, CONTEXT),
+        "610183" "0bf26989b63c090f" + SEEN_HEX + "02010000" "07000000" "ff" "01" "01000000" "a4",
+    ),
+    "masked, opened and shared": (
+        Masked(258, 8, (b"\xa6\x01", b"\xa2\x01")).sealed(TAG, CONTEXT),
+        "610103" "02077ce99b22881d" "02010000" "08000000" "ff" "02"
+        "02000000" "a601" "02000000" "a201",
+    ),
+    "masked, one half refused": (
+        Masked(258, 7, (b"\xa6\x01",), "spent").sealed(TAG, CONTEXT),
+        "610103" "c580074b28384546" "02010000" "07000000" "0b" "01" "02000000" "a601",
     ),
     "trouble": (
         Trouble("digest", "größer", Holding(9, SHA)),
@@ -109,14 +149,20 @@ def test_golden_seals():
     """By docs/protocol.md, with nothing of the library."""
     for name, (_, expected) in ANSWERS.items():
         data = bytes.fromhex(expected)
-        context = TAG + hashlib.sha256(PLAN).digest() if name.startswith("report") else RUN
+        contexts = {"report": TAG + hashlib.sha256(PLAN).digest(), "masked": TAG + CONTEXT}
+        context = contexts.get(name.partition(",")[0], RUN)
         content = b"baffle answer 1\n" + data[2:3] + context + data[11:]
         assert data[3:11] == hashlib.sha256(content).digest()[:8], name
 
 
+def test_the_context_of_a_masked_answer():
+    assert ASKS["mask"][0].context == CONTEXT
+
+
 def test_reasons_keep_their_codes():
-    assert REASONS[:9] == (
+    assert REASONS[:15] == (
         "behind", "digest", "run", "decode", "model", "data", "nonfinite", "probe", "failed",
+        "forged", "secure", "spent", "roster", "peer", "group",
     )  # fmt: skip
 
 

@@ -61,4 +61,5 @@ def pace_of(fleet: FleetSettings) -> Pace:
         bytes_per_second=fleet.bytes_per_second,
         greet_again=fleet.deadline,
         remind=fleet.remind,
+        exchange=fleet.exchange_deadline,
     )

@@ -14,18 +14,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from baffle.backends.torch import evaluate, initial_weights, model_signature
-from baffle.cohort import cohort_size
-from baffle.config import FleetSettings, Settings, resolve, to_toml
-from baffle.drivers.build import genesis, policy
+from baffle.cohort import COHORTS, cohort_size
+from baffle.config import FleetSettings, Settings, resolve, rule_of, to_toml
+from baffle.drivers.build import genesis, policy, with_noise
 from baffle.drivers.fleet.asked import one_client_a_pass, pace_of, require_same
 from baffle.drivers.fleet.key import server_key
 from baffle.drivers.fleet.rows import Book
 from baffle.drivers.fleet.task import ServerTask
 from baffle.drivers.local.calibrate import calibrate
 from baffle.drivers.local.metrics import MetricsLog
+from baffle.drivers.local.parts import grouping
 from baffle.drivers.local.session import CONFIG, with_clients
+from baffle.drivers.privacy import Budget
 from baffle.errors import ConfigError, LedgerError, LedgerFull
-from baffle.fleet import Coordinator, Downlink, Members
+from baffle.fleet import Coordinator, Downlink, Members, coordinator_of
 from baffle.ledger import Ledger, Row, durable
 from baffle.ledger.database import DATABASE
 from baffle.ledger.replay import Replayed, replay
@@ -52,6 +54,7 @@ class FleetRun:
         coordinator: where the run stands.
         book: its figures.
         key: that its asks are signed with.
+        budget: what is spent of the clients' privacy.
     """
 
     settings: Settings
@@ -62,12 +65,27 @@ class FleetRun:
     coordinator: Coordinator
     book: Book
     key: Ed25519PrivateKey
+    budget: Budget
     _members: str = field(default="")
+    _spent: tuple[int, bool] = (-1, False)
 
     @property
     def done(self) -> bool:
-        """Whether all rounds are stored."""
-        return self.coordinator.server.state.round >= self.settings.rounds
+        """Whether all rounds are stored, or the clients' privacy budget is spent."""
+        return self.coordinator.server.state.round >= self.settings.rounds or self.spent
+
+    @property
+    def spent(self) -> bool:
+        """Whether too few clients are left that one more round would not take past the budget."""
+        number = self.coordinator.server.state.round
+        if self.coordinator.genesis.privacy is None:
+            return False
+        if self._spent[0] != number:
+            spent = self.coordinator.spent()
+            self._spent = number, spent
+            if spent:
+                logger.info("the run ends after round %d: its privacy budget is spent", number - 1)
+        return self._spent[1]
 
     def store(self, closed: Closed) -> None:
         """Make a round durable.
@@ -80,6 +98,7 @@ class FleetRun:
         self.ledger.append(
             Row(state.round, closed.plan_bytes, closed.outcome_bytes, participants, closed.digest)
         )
+        self.budget.take(closed.participants)
         if state.round % self.settings.output.snapshot_every == 0:
             try:
                 self.ledger.save(state)
@@ -146,7 +165,7 @@ def open_run(
 
 
 def _start(settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder: Path) -> FleetRun:
-    settings = one_client_a_pass(settings)
+    settings = with_noise(one_client_a_pass(settings))
     task = make_task(settings)
     settings = _with_step_size(settings, task)
     signature = model_signature(task.model)
@@ -232,20 +251,36 @@ def _opened(
     key: Ed25519PrivateKey,
 ) -> FleetRun:
     f, rules, requests = settings.federation, Rules.of(spec), policy(settings, spec.signature)
-    server = Server(spec.run, rules, requests, at.state, f.clients, f.min_reports, at.last)
-    coordinator = Coordinator(
+    server = Server(
+        spec.run,
+        rules,
+        requests,
+        at.state,
+        f.clients,
+        f.min_reports,
+        at.last,
+        rule_of(settings),
+        sums_only=settings.secure.sums,
+    )
+    budget = Budget(spec.privacy, settings.privacy.epsilon)
+    budget.recall(ledger)
+    coordinator = coordinator_of(
         spec,
         server,
         _members(folder, f.clients),
         Downlink(ledger, spec.initial),
         pace_of(fleet),
         cohort_size(f.clients, f.participation, f.cohort),
+        grouping(settings),
+        lambda number, more: budget.allows([number], more),
+        settings.rounds,
+        COHORTS[f.cohorts],
     )
     dimension = requests.first.kind.dimension(spec.signature, at.state.numpy()[WEIGHTS])
     book = Book(MetricsLog(folder, at.state.round), dimension, settings.probe.batch)
     book.catch_up(ledger)
     logger.info("this server's public key is %s", public_bytes(key).hex())
-    return FleetRun(settings, fleet, task, folder, ledger, coordinator, book, key)
+    return FleetRun(settings, fleet, task, folder, ledger, coordinator, book, key, budget)
 
 
 def _members(folder: Path, clients: int) -> Members:

@@ -89,7 +89,7 @@ class Serving:
             self._carry(coordinator.see(self.transport.nodes(), now))
         for reply in self.transport.poll():
             self._carry(self._received(reply))
-        self._carry(coordinator.remind(self.clock()))
+        self._carry(coordinator.due(self.clock()))
         self._tell()
 
     def _received(self, reply: Reply) -> list[Outgoing]:
@@ -149,6 +149,7 @@ class Serving:
         row = self.run.book.add(closed, done, reason, coordinator.tally, seconds)
         self._tell()
         row["joined"], self._joined = self._joined, 0
+        row |= self.run.budget.row()
         evaluates = self.run.evaluates(closed.state.round)
         # Clients work while the server evaluates, unless that takes so long that answers wait.
         if not evaluates or self._evaluation_seconds < self.run.fleet.deadline / 4:

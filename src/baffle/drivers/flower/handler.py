@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from baffle.drivers.flower.demands import demands_of
 from baffle.errors import ConfigError
 from baffle.fleet import Backing, FleetClient, FolderStore, Guard, Identity, Keys, Store
 from baffle.ledger.durable import write_new
@@ -39,7 +40,10 @@ def make_handler(options: Mapping[str, Any]) -> Handler:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = Path(options["folder"])
     store = FolderStore(folder)
-    client = FleetClient(identity_of(options, folder), maker_of(options), store, time.perf_counter)
+    demands = demands_of(options["node_config"])
+    client = FleetClient(
+        identity_of(options, folder), maker_of(options), store, time.perf_counter, demands
+    )
     return Guard(client, options["node"], pin_of(options), store).handle
 
 
@@ -182,7 +186,8 @@ def in_process(
             _BACKINGS[key] = make(genesis)
         return _BACKINGS[key]
 
-    client = FleetClient(identity_of(options, folder), cached, store, time.perf_counter)
+    demands = demands_of(options["node_config"])
+    client = FleetClient(identity_of(options, folder), cached, store, time.perf_counter, demands)
     return Guard(client, options["node"], pin_of(options), store)
 
 

@@ -15,7 +15,7 @@ from baffle.ledger import snapshot
 from baffle.protocol import Genesis
 from baffle.protocol.exchange import TailRow
 
-NAME = "baffle"
+NAME, WALLET = "baffle", "baffle.wallet"
 
 
 class RecordStore:
@@ -54,6 +54,18 @@ class RecordStore:
         state = {"state": snapshot.encode(replica.state)} if replica.state else {}
         facts = {"data": kept.data, "microseconds": kept.microseconds}
         self._put({"genesis": replica.genesis.to_bytes()} | facts | state)
+
+    def wallet(self, run: bytes) -> bytes | None:
+        """Return a run's wallet, None if there is none."""
+        fields = self._state.get(WALLET)
+        found: bytes | None = fields[run.hex()] if fields and run.hex() in fields else None
+        return found
+
+    def keep_wallet(self, run: bytes, wallet: bytes) -> None:
+        """Keep a run's wallet; those of other runs are forgotten."""
+        from flwr.app import ConfigRecord
+
+        self._state[WALLET] = ConfigRecord({run.hex(): wallet})
 
     def key(self, run: bytes) -> bytes | None:
         """Return none: a simulation's server and clients are one program."""

@@ -6,7 +6,8 @@ client would not say again: asked the same, it answers with the same bytes.
 Eight of the 11 are its seal, a hash over the run and what follows: an answer that was changed on
 its way, or was given in another run, is none. A report's seal takes in the client's tag and the
 plan instead of the run, so that another client's report, or one that answers a plan that was
-changed on its way, is not summed.
+changed on its way, is not summed. So does that of what goes into a secure sum, with the sum's own
+messages beside the plan.
 """
 
 from __future__ import annotations
@@ -16,21 +17,29 @@ import hashlib
 from dataclasses import dataclass
 
 from baffle.protocol.codec import MAX_COUNT, REPORT_HEADER
+from baffle.protocol.exchange import sums
 from baffle.protocol.exchange.reader import Reader, sized, u32
 from baffle.protocol.exchange.trouble import CODES, REASONS
 from baffle.protocol.messages import DIGEST_BYTES
 from baffle.quantisation import MAX_BITS
+from baffle.secagg.keys import ADVERT_BYTES
 
 ANSWER, VERSION = 0x61, 1
-REPORTED, HOLDS, TROUBLE = 0, 1, 2
-EVALUATED = 128  # added to one of the first two
+REPORTED, HOLDS, TROUBLE, MASKED = 0, 1, 2, 3
+EVALUATED, ADVERTISED = (
+    128,
+    64,
+)  # added to a kind: the first to all but trouble, the second to holds
+KINDS = (REPORTED, HOLDS, HOLDS | ADVERTISED, MASKED)
 TAG_BYTES = 16
 MAX_LOSS = 2**31 - 1  # in units of 2^-16, as in a report
 SEAL_BYTES = 8
 HEAD_BYTES = 3 + SEAL_BYTES
 MAX_REPORT = REPORT_HEADER + MAX_COUNT * MAX_BITS // 8
 MAX_TEXT = 400
+MAX_ANSWER = max(MAX_REPORT, 2 * sums.MAX_MESSAGE) + 64
 NONE = 2**32 - 1  # of a number that is not known
+NO_REASON = 255
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,8 @@ class Holds:
         holding: its state, None before it has any.
         microseconds: that a round takes it to rebuild, 0 if it has not measured.
         evaluation: as in `Reported`.
+        advert: its keys for secure sums, 170 bytes as `baffle.secagg.encode_advert` makes them, in
+            a run that has such sums; else None.
     """
 
     tag: bytes
@@ -99,6 +110,42 @@ class Holds:
     holding: Holding | None
     microseconds: int = 0
     evaluation: Evaluation | None = None
+    advert: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Answers to the messages of secure sums that an ask had.
+
+    Args:
+        client: who answers; the seal proves it.
+        round: of the last of the messages.
+        messages: as `baffle.secagg` made them, fewer than were asked for if one was refused.
+        refused: why, one of `REASONS`; None if none was.
+        evaluation, seal: as in `Reported`.
+    """
+
+    client: int
+    round: int
+    messages: tuple[bytes, ...]
+    refused: str | None = None
+    evaluation: Evaluation | None = None
+    seal: bytes = bytes(SEAL_BYTES)
+
+    def sealed(self, tag: bytes, context: bytes) -> Masked:
+        """Return it with the seal of a client's answer to an ask.
+
+        Args:
+            tag: the client's.
+            context: of the ask, see `Ask.context`.
+        """
+        kind, rest = _kind(MASKED, self.evaluation), _figures(self.evaluation) + self._own()
+        return dataclasses.replace(self, seal=_seal(kind, rest, tag + context))
+
+    def _own(self) -> bytes:
+        code = NO_REASON if self.refused is None else CODES[self.refused]
+        head = u32(self.client) + u32(self.round) + bytes((code,))
+        return head + sums.encode(self.messages)
 
 
 @dataclass(frozen=True)
@@ -116,7 +163,7 @@ class Trouble:
     holding: Holding | None
 
 
-Answer = Reported | Holds | Trouble
+Answer = Reported | Holds | Trouble | Masked
 
 
 def client_tag(secret: bytes, run: bytes) -> bytes:
@@ -142,10 +189,14 @@ def encode_answer(answer: Answer, run: bytes = b"") -> bytes:
         case Reported(report, evaluation, seal):
             kind = _kind(REPORTED, evaluation)
             return bytes((ANSWER, VERSION, kind)) + seal + _figures(evaluation) + report
-        case Holds(tag, claim, holding, microseconds, evaluation):
+        case Masked(evaluation=evaluation, seal=seal):
+            kind = _kind(MASKED, evaluation)
+            return bytes((ANSWER, VERSION, kind)) + seal + _figures(evaluation) + answer._own()
+        case Holds(tag, claim, holding, microseconds, evaluation, advert):
             number = NONE if claim is None else claim
-            own = tag + u32(number) + _held(holding) + u32(microseconds)
-            return _run_sealed(run, _kind(HOLDS, evaluation), _figures(evaluation) + own)
+            own = tag + u32(number) + _held(holding) + u32(microseconds) + (advert or b"")
+            kind = _kind(HOLDS if advert is None else HOLDS | ADVERTISED, evaluation)
+            return _run_sealed(run, kind, _figures(evaluation) + own)
         case Trouble(reason, text, holding):
             own = bytes((CODES[reason],)) + _held(holding) + sized(_cut(text))
             return _run_sealed(run, TROUBLE, own)
@@ -162,21 +213,24 @@ def decode_answer(data: bytes, run: bytes = b"") -> Answer:
         DecodeError: anything but the one encoding of an answer; names the field.
     """
     reader = Reader("answer", data)
-    reader.need(len(data) <= MAX_REPORT + 64, f"at most {MAX_REPORT + 64} bytes", len(data))
+    reader.need(len(data) <= MAX_ANSWER, f"at most {MAX_ANSWER} bytes", len(data))
     code, version, kind = reader.take(3)
     reader.need(code == ANSWER, f"type byte {ANSWER:#04x}", hex(code))
     reader.need(version == VERSION, f"version {VERSION}; upgrade the older side", version)
     seal = reader.take(SEAL_BYTES)
-    known = kind == TROUBLE or kind & ~EVALUATED in (REPORTED, HOLDS)
-    reader.need(known, "a known kind of answer", kind)
-    if kind & ~EVALUATED != REPORTED:
+    bare = kind & ~EVALUATED
+    reader.need(kind == TROUBLE or bare in KINDS, "a known kind of answer", kind)
+    if bare not in (REPORTED, MASKED):
         right = seal == _seal(kind, data[HEAD_BYTES:], run)
         reader.need(right, "the seal of this run over what follows", seal.hex())
     if kind == TROUBLE:
         return _trouble(reader)
     evaluation = _evaluation(reader) if kind & EVALUATED else None
-    if kind & ~EVALUATED == HOLDS:
-        return _holds(reader, evaluation)
+    if bare == MASKED:
+        return _masked(reader, evaluation, seal)
+    if bare != REPORTED:
+        return _holds(reader, evaluation, bool(bare & ADVERTISED))
+    reader.need(reader.left <= MAX_REPORT, f"a report of at most {MAX_REPORT} bytes", reader.left)
     return Reported(reader.rest(), evaluation, seal)
 
 
@@ -215,11 +269,23 @@ def _holding(reader: Reader) -> Holding | None:
     return None
 
 
-def _holds(reader: Reader, evaluation: Evaluation | None) -> Holds:
+def _holds(reader: Reader, evaluation: Evaluation | None, advertised: bool) -> Holds:
     tag, claim = reader.take(TAG_BYTES), reader.number(4)
     holding, microseconds = _holding(reader), reader.number(4)
+    advert = reader.take(ADVERT_BYTES) if advertised else None
     reader.end()
-    return Holds(tag, None if claim == NONE else claim, holding, microseconds, evaluation)
+    number = None if claim == NONE else claim
+    return Holds(tag, number, holding, microseconds, evaluation, advert)
+
+
+def _masked(reader: Reader, evaluation: Evaluation | None, seal: bytes) -> Masked:
+    client, round_, code = reader.number(4), reader.number(4), reader.number(1)
+    known = code == NO_REASON or code < len(REASONS)
+    reader.need(known, f"a reason below {len(REASONS)}, or {NO_REASON}", code)
+    messages = sums.decode_answers(reader)
+    reader.end()
+    refused = None if code == NO_REASON else REASONS[code]
+    return Masked(client, round_, messages, refused, evaluation, seal)
 
 
 def _evaluation(reader: Reader) -> Evaluation:

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from baffle.protocol.codec import MAX_COUNT
+from baffle.protocol.exchange import sums
 from baffle.protocol.exchange.reader import Reader, sized, u32
 from baffle.protocol.messages import DIGEST_BYTES, RUN_BYTES
 
 ASK, VERSION = 0x41, 1
-GENESIS, SNAPSHOT, TAIL, PLAN, EVALUATE = 1, 2, 4, 8, 16
-KNOWN = GENESIS | SNAPSHOT | TAIL | PLAN | EVALUATE
+GENESIS, SNAPSHOT, TAIL, PLAN, EVALUATE, GROUP, SUMS = 1, 2, 4, 8, 16, 32, 64
+KNOWN = GENESIS | SNAPSHOT | TAIL | PLAN | EVALUATE | GROUP | SUMS
 
 MAX_GENESIS = 2**22
 MAX_PLAN = 106 + 2**16
@@ -68,6 +69,9 @@ class Ask:
         tail: rounds to follow from there.
         plan: what to answer, as encoded; None asks only what the client holds.
         evaluate: whether to evaluate the weights on data held out for it.
+        group: the receiver's, where the plan has groups and reports go in the clear; else None.
+        sums: messages of secure sums: how a round's is opened, and shares for the next one; or
+            beside a plan, the one that asks for its masked vector.
     """
 
     run: bytes
@@ -77,6 +81,13 @@ class Ask:
     tail: Sequence[TailRow] = ()
     plan: bytes | None = None
     evaluate: bool = False
+    group: int | None = None
+    sums: tuple[bytes, ...] = ()
+
+    @property
+    def context(self) -> bytes:
+        """What an answer to its messages of secure sums is bound to, 32 bytes."""
+        return sums.context(self.plan, self.sums)
 
 
 def encode_ask(ask: Ask) -> bytes:
@@ -87,6 +98,8 @@ def encode_ask(ask: Ask) -> bytes:
         | bool(ask.tail) * TAIL
         | (ask.plan is not None) * PLAN
         | ask.evaluate * EVALUATE
+        | (ask.group is not None) * GROUP
+        | bool(ask.sums) * SUMS
     )
     parts = [bytes((ASK, VERSION, flags)), ask.run, u32(ask.client)]
     if ask.genesis is not None:
@@ -99,6 +112,10 @@ def encode_ask(ask: Ask) -> bytes:
         parts += [sized(part) for row in ask.tail for part in (row.plan, row.outcome)]
     if ask.plan is not None:
         parts.append(sized(ask.plan))
+    if ask.group is not None:
+        parts.append(ask.group.to_bytes(2, "little"))
+    if ask.sums:
+        parts.append(sums.encode(ask.sums))
     return b"".join(parts)
 
 
@@ -118,8 +135,12 @@ def decode_ask(data: bytes) -> Ask:
     snapshot = _snapshot(reader) if flags & SNAPSHOT else None
     tail = _tail(reader) if flags & TAIL else ()
     plan = reader.sized("a plan", MAX_PLAN) if flags & PLAN else None
+    group = reader.number(2) if flags & GROUP else None
+    messages = sums.decode_asks(reader, plan is not None) if flags & SUMS else ()
+    reader.need(group is None or plan is not None, "a group with a plan", "one without")
+    reader.need(group is None or not messages, "a group or secure sums", "both")
     reader.end()
-    return Ask(run, client, genesis, snapshot, tail, plan, bool(flags & EVALUATE))
+    return Ask(run, client, genesis, snapshot, tail, plan, bool(flags & EVALUATE), group, messages)
 
 
 def _snapshot(reader: Reader) -> SnapshotHeader:

@@ -14,9 +14,28 @@ REASONS = (
     "probe",  # its backend failed
     "failed",  # anything else
     "forged",  # an ask that is not under its server's signature
+    "secure",  # what is asked of it would reveal more than a sum, or comes out of turn
+    "spent",  # the mask key that the roster has of it is used up
+    "roster",  # it does not stand in the roster once, under its own keys
+    "peer",  # another client's keys are not those it is known by, or sealed what does not open
+    "group",  # fewer clients, or another group, than it takes part in
 )
 CODES = {reason: code for code, reason in enumerate(REASONS)}
 # What a snapshot, which comes with the genesis, can set right: the server sends one at once.
 MENDED_BY_SNAPSHOT = frozenset({"behind", "digest", "run", "decode", "nonfinite"})
+# What a secure sum refuses by other names than these (see `baffle.secagg.client`).
+OUT_OF_TURN = ("round", "masked", "early", "late", "context", "twice", "opened")
+SECAGG = {
+    "neighbours": "roster",
+    "identity": "peer",
+    "signature": "peer",
+    "key": "peer",
+    "cipher": "peer",
+    "few": "group",
+    "sharers": "group",
+    **dict.fromkeys(OUT_OF_TURN, "secure"),
+}
+# What fresh keys set right: the server asks who it is, and its answer brings them.
+MENDED_BY_GREETING = frozenset({"run", "spent", "roster", "secure"})
 # And what may have been someone else's ask: the server's own follows.
 ASKED_AGAIN = MENDED_BY_SNAPSHOT | {"forged"}
