@@ -67,4 +67,7 @@ def test_the_largest_reports_that_the_bound_admits_do_not_overflow():
     collector = Summing(2)
     for _ in range(clients):
         collector.add(part([limit, -limit], weight))
-    assert collector.total().values.tolist() == [clients * weight * limit, -clients * weight * limit]
+    assert collector.total().values.tolist() == [
+        clients * weight * limit,
+        -clients * weight * limit,
+    ]

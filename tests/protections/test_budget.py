@@ -5,6 +5,7 @@ import pytest
 from baffle.config import resolve
 from baffle.drivers.local.session import resume, start
 from baffle.drivers.privacy import Budget
+from baffle.ledger import Ledger
 from baffle.privacy import PrivacySpec, epsilon
 from tests.protections.test_table import BASE, task
 
@@ -68,3 +69,29 @@ def test_without_a_promise_nothing_is_counted():
     assert budget.allows([1])
     assert budget.row() == {}
     assert budget.spent == 0.0
+
+
+def test_pruned_rounds_are_charged_after_a_restart(tmp_path):
+    session = start(resolve(BASE, PRIVATE, {"rounds": 4}), task(), tmp_path / "run")
+    session.run()
+    session.federation.ledger.prune(3)
+    session.close()
+    again = resume(tmp_path / "run", lambda _: task())
+    again.close()
+    spec = again.genesis.privacy
+    recalled = Budget(spec, limit=3.0)
+    with Ledger.open(tmp_path / "run") as ledger:
+        assert ledger.first_round > 1
+        recalled.recall(ledger)
+    assert recalled.spent == again.budget.spent == pytest.approx(epsilon(4.0, 4, 1e-5))
+
+
+@pytest.mark.parametrize("simulate", ["protocol", "sum"])
+def test_who_has_no_finite_loss_still_answers_where_that_would_tell_of_its_data(tmp_path, simulate):
+    own = task()
+    own.train.parts[7].inputs.fill_(float("inf"))
+    how = {"secure": {"simulate": simulate}, "rounds": 1}
+    session = start(resolve(BASE, PRIVATE, how), own, tmp_path / "run")
+    session.run()
+    session.close()
+    assert session.log.rows[0]["reports"] == 12

@@ -52,7 +52,7 @@ def closed(server, sums):
 
 def test_a_median_over_groups_counts_groups_not_clients():
     _, server = server_of("median", **SHARED)
-    outcome = closed(server, [(5, 1), (1000, 3), (7, 1)])
+    outcome = closed(server, [(10, 1), (6, 3), (7, 1)])  # sums of 10, 18 and 7
     assert (outcome.values == 7 * outcome.weight).all()
     assert outcome.reports == 5
 

@@ -123,8 +123,8 @@ def _require_rule(settings: Settings) -> None:
             "directions would only hide them from it: set groups.number to 1"
         )
     else:
-        size = asked // groups_of(settings, asked)
-        require_each(rule, size, size)
+        size, rest = divmod(asked, groups_of(settings, asked))
+        require_each(rule, size, size + (rest > 0))
 
 
 def _require_rule_over_groups(settings: Settings, rule: Rule) -> None:

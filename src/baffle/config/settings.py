@@ -174,10 +174,10 @@ class SecureSettings(Section):
         3, ge=2, description="a client takes part in no sum of fewer clients than these"
     )
     collusion: float = Field(
-        0.05, ge=0, le=0.3, description="share of clients that may work together with the server"
+        0.05, ge=0, le=0.3, description="share of a group's clients that may work with the server"
     )
     dropout: float = Field(
-        0.1, ge=0, le=0.3, description="share of clients that may vanish within a round"
+        0.1, ge=0, le=0.3, description="share of a group's clients that may vanish within a round"
     )
     failure_bits: int = Field(
         40, ge=10, le=80, description="a sum's security fails with probability below 2^-this"

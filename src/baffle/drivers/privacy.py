@@ -23,6 +23,7 @@ class Budget:
         self._spec, self._limit = spec, limit
         self._rounds: Counter[int] = Counter()
         self._before = 0
+        self._known: dict[int, float] = {}
 
     def take(self, clients: Iterable[int]) -> None:
         """Count a round that these clients took part in."""
@@ -62,4 +63,6 @@ class Budget:
     def _epsilon(self, rounds: int) -> float:
         assert self._spec is not None
         s = self._spec
-        return epsilon(s.noise_multiplier, rounds, s.delta, s.sampling)
+        if rounds not in self._known:  # asked for every client of a roster
+            self._known[rounds] = epsilon(s.noise_multiplier, rounds, s.delta, s.sampling)
+        return self._known[rounds]

@@ -260,6 +260,8 @@ class FleetClient:
     def _evaluation(self) -> Evaluation | None:
         if self._replica is None or self._replica.state is None:
             return None
+        if self._replica.genesis.secure is not None:
+            return None  # a single client's loss is no sum, whoever asks for it
         return self._ready().evaluate(self._replica.state.served)
 
     def _ready(self) -> Backing:

@@ -118,11 +118,15 @@ class FolderStore:
             self._forget()
 
     def _forget(self) -> None:
-        """Delete the states of all but the newest runs; the keys of their servers stay."""
+        """Delete the states of all but the newest runs.
+
+        The keys of their servers stay, and so do the wallets: a client that forgot whose round it
+        has masked would mask it again in other company, and the difference would be its own vector.
+        """
         runs = [f for f in self._folder.iterdir() if (f / GENESIS).is_file()]
         runs.sort(key=lambda f: (f / GENESIS).stat().st_mtime, reverse=True)
         for old in runs[RUNS:]:
-            for name in (GENESIS, STATE, TAIL, FACTS, WALLET):
+            for name in (GENESIS, STATE, TAIL, FACTS):
                 (old / name).unlink(missing_ok=True)
 
     def load(self, run: bytes) -> tuple[Replica, Kept] | None:

@@ -10,6 +10,7 @@ again, since a plan is a function of what the ledger holds.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -54,6 +55,7 @@ class Closed:
         participants: numbers of the clients whose reports were summed, or are in a secure sum that
             was opened and came to nothing; ascending.
         state, digest: after the round.
+        smallest_sum: fewest clients whose integers the server saw as one; 0 if it saw none.
     """
 
     plan: Plan
@@ -63,6 +65,7 @@ class Closed:
     participants: tuple[int, ...]
     state: TrainState
     digest: bytes
+    smallest_sum: int
 
 
 def part_of(report: Report) -> Part:
@@ -245,8 +248,15 @@ class Server:
             tuple(sorted(self._seen)),
             state,
             state.digest(),
+            self._smallest_sum(),
         )
         return self._closed
+
+    def _smallest_sum(self) -> int:
+        if not self.sums_only:
+            return min(1, len(self._seen))
+        of = self.groups.of if self.groups else lambda client: 0
+        return min(Counter(map(of, self._seen)).values(), default=0)
 
     def _outcome(self) -> Outcome:
         totals = self._totals()

@@ -58,6 +58,11 @@ class SecureSpec:
     most_neighbours: int = 80
 
     def __post_init__(self) -> None:
+        for name in ("min_group", "failure_bits", "most_neighbours"):
+            if type(getattr(self, name)) is not int:
+                raise ConfigError(
+                    f"secure sums: expected a whole number as {name}, got {getattr(self, name)!r}"
+                )
         if not 2 <= self.min_group <= MAX_MEMBERS:
             raise ConfigError(
                 f"secure sums: min_group in 2 to {MAX_MEMBERS}, got {self.min_group}: "

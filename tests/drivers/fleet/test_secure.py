@@ -1,14 +1,18 @@
 """Secure sums served, with real models and folders: the local driver's integers, round by round."""
 
+import dataclasses
 import itertools
 
 import pytest
 
-from baffle.config import resolve
+from baffle.config import FleetSettings, resolve
+from baffle.drivers.fleet.run import open_run
+from baffle.drivers.fleet.task import server_task
 from baffle.drivers.local.session import start
 from baffle.drivers.local.task import task_of
 from baffle.errors import ConfigError
 from baffle.ledger import Ledger
+from baffle.report import summarise
 from baffle.secagg import Wallet
 from tests.drivers.fleet.loopback import CONFIG, Loopback, opened, served
 
@@ -121,3 +125,22 @@ def test_noise_is_chosen_for_the_budget_and_the_run_repeats_but_for_it(tmp_path)
 def test_a_round_of_fewer_clients_than_a_sum_needs_is_no_run(tmp_path):
     with pytest.raises(ConfigError, match="secure sums are of at least 3 clients"):
         opened(tmp_path, {**SIX, "federation": {"clients": 2}})
+
+
+def test_single_clients_are_not_asked_to_evaluate_and_would_not(tmp_path):
+    fleet = FleetSettings(evaluate_every=1)
+    with pytest.raises(ConfigError, match="no single client says anything"):
+        open_run(resolve(SIX), fleet, lambda s: server_task(s, None, None, None), tmp_path / "run")
+    run, nodes = opened(tmp_path, SIX), Loopback(tmp_path, range(6))
+    pace = run.coordinator.pace
+    run.coordinator.pace = dataclasses.replace(pace, evaluate_every=1)
+    done, told = served(run, nodes)
+    assert done
+    assert not any("client_loss" in row for row in told.rows)
+
+
+def test_the_rows_say_what_the_server_saw_and_the_report_what_that_reveals(tmp_path):
+    _, told = served(opened(tmp_path, SIX), Loopback(tmp_path, range(6)))
+    assert {row["smallest_sum"] for row in told.rows} == {3}
+    assert "2 sums a round" in summarise(tmp_path / "run").revealed["the server"]
+    assert "the smallest over 3 clients" in summarise(tmp_path / "run").revealed["the server"]

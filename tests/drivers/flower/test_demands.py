@@ -16,9 +16,19 @@ def test_nothing_is_wanted_unless_it_is_said():
 def test_all_that_can_be_wanted(tmp_path):
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"0": "aa" * 32, "12": "bb" * 32}))
-    node = {"require-secure": True, "min-group": 9, "identities": str(path)}
+    node = {
+        "require-secure": True,
+        "min-group": 9,
+        "min-collusion": 0.1,
+        "min-failure-bits": 60,
+        "min-noise": 2,
+        "max-delta": 1e-6,
+        "identities": str(path),
+    }
     found = demands_of(node)
     assert (found.secure, found.min_group) == (True, 9)
+    assert (found.collusion, found.failure_bits) == (0.1, 60)
+    assert (found.noise, found.delta) == (2.0, 1e-6)
     assert found.known(12) == b"\xbb" * 32
     assert found.known(3) is None
 
@@ -30,6 +40,8 @@ def test_all_that_can_be_wanted(tmp_path):
         ({"min-group": "3"}, "expected a number from 0, got '3'"),
         ({"min-group": True}, "expected a number from 0, got True"),
         ({"min-group": -1}, "expected a number from 0, got -1"),
+        ({"min-noise": "much"}, "min-noise: expected a number from 0, got 'much'"),
+        ({"max-delta": float("nan")}, "max-delta: expected a number from 0, got nan"),
     ],
 )
 def test_other_values_are_refused(node, message):

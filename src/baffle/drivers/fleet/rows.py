@@ -10,7 +10,8 @@ from baffle.fleet.round import OpenRound, mean_evaluation
 from baffle.fleet.tally import Tally
 from baffle.ledger import Ledger
 from baffle.ledger.replay import decode_row
-from baffle.protocol import Closed, Outcome, Plan
+from baffle.protocol import Closed, Genesis, Outcome, Plan
+from baffle.protocol.contribution import noise_variance
 
 TOTALS = ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down", "catch_up_bytes")
 
@@ -22,10 +23,12 @@ class Book:
         log: metrics of the run folder.
         dimension: entries that the directions move.
         batch: examples a client probes on at most; 0 for all it has.
+        genesis: of the run, whose promise tells of noise in the sums.
     """
 
-    def __init__(self, log: MetricsLog, dimension: int, batch: int) -> None:
+    def __init__(self, log: MetricsLog, dimension: int, batch: int, genesis: Genesis) -> None:
         self.log, self._dimension, self._batch = log, dimension, batch
+        self._genesis = genesis
         last = log.rows[-1] if log.rows else {}
         self._totals: dict[str, float] = {name: last.get(name) or 0 for name in TOTALS}
         self._faults: dict[str, int] = dict(last.get("faults", {}))
@@ -62,6 +65,7 @@ class Book:
             self._row(closed.plan, closed.outcome)
             | {
                 "asked": len(done.asked),
+                "smallest_sum": closed.smallest_sum,
                 "late": done.late,
                 "missing": done.missing,
                 "deadline_hit": reason == "deadline",
@@ -95,7 +99,9 @@ class Book:
         self._seen = Tally(tally.faults.copy(), tally.bytes_up, tally.bytes_down, tally.catch_up)
 
     def _row(self, plan: Plan, outcome: Outcome) -> dict[str, Any]:
-        row = round_row(plan, outcome, self._dimension)
+        spec, reports = self._genesis, outcome.reports
+        noise = noise_variance(plan, spec.secure, spec.privacy, reports, reports)
+        row = round_row(plan, outcome, self._dimension, noise)
         if not outcome.reports:
             row["loss"] = math.nan
         faults = {name: n for name, n in sorted(self._faults.items()) if n}

@@ -159,6 +159,12 @@ def open_run(
             f"fleet.min_clients is {fleet.min_clients}, and the run has "
             f"{settings.federation.clients} clients"
         )
+    if fleet.evaluate_every and settings.secure.sums:
+        raise ConfigError(
+            "fleet.evaluate_every asks single clients what they find on their held-out examples, "
+            "and with secure sums no single client says anything: set it to 0, and evaluate at the "
+            "server"
+        )
     if (folder / DATABASE).exists():
         return _resume(settings, fleet, make_task, folder)
     return _start(settings, fleet, make_task, folder)
@@ -277,7 +283,7 @@ def _opened(
         COHORTS[f.cohorts],
     )
     dimension = requests.first.kind.dimension(spec.signature, at.state.numpy()[WEIGHTS])
-    book = Book(MetricsLog(folder, at.state.round), dimension, settings.probe.batch)
+    book = Book(MetricsLog(folder, at.state.round), dimension, settings.probe.batch, spec)
     book.catch_up(ledger)
     logger.info("this server's public key is %s", public_bytes(key).hex())
     return FleetRun(settings, fleet, task, folder, ledger, coordinator, book, key, budget)

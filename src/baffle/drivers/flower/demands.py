@@ -2,12 +2,17 @@
 
 require-secure    true: refuse runs whose reports go in the clear
 min-group         refuse secure sums that may be of fewer clients than these
+min-collusion     refuse secure sums that withstand a smaller share of colluding clients
+min-failure-bits  refuse secure sums that may fail with a larger chance than 2^-this
+min-noise         refuse runs without privacy noise of this multiplier
+max-delta         refuse a promise of privacy with a larger δ
 identities        JSON file of client numbers to Ed25519 public keys, in hexadecimal digits
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,9 +42,22 @@ def demands_of(node_config: Mapping[str, Any]) -> Demands:
         raise ConfigError(f"the node's {SECURE}: expected true or false, got {secure!r}")
     if type(least) is not int or least < 0:
         raise ConfigError(f"the node's {MIN_GROUP}: expected a number from 0, got {least!r}")
+    least_share = _number(node_config, "min-collusion", 0.0)
+    bits, noise = (
+        int(_number(node_config, "min-failure-bits", 0)),
+        _number(node_config, "min-noise", 0.0),
+    )
+    delta = _number(node_config, "max-delta", 0.0) or None
     named = node_config.get(IDENTITIES)
     known = {} if named is None else _identities(Path(str(named)).expanduser())
-    return Demands(secure, least, known)
+    return Demands(secure, least, least_share, bits, noise, delta, known)
+
+
+def _number(node_config: Mapping[str, Any], name: str, default: float) -> float:
+    found = node_config.get(name, default)
+    if type(found) not in (int, float) or not 0 <= found < math.inf:
+        raise ConfigError(f"the node's {name}: expected a number from 0, got {found!r}")
+    return float(found)
 
 
 def _identities(path: Path) -> dict[int, bytes]:

@@ -154,7 +154,7 @@ class Federation:
             evaluations,
             took,
             closed.participants,
-            self._smallest_sum(closed.participants, groups),
+            closed.smallest_sum,
         )
 
     def next_cohort(self) -> list[int]:

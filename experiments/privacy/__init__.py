@@ -1,0 +1,1 @@
+"""Accuracy against epsilon, by unit of privacy and number of participants."""
