@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from baffle.errors import ConfigError, DecodeError, Refused
-from baffle.secagg import SecureSpec, Terms, advert, parameters, share, wire
+from baffle.secagg import Own, SecureSpec, Terms, advert, dealing, parameters, share, wire
 from baffle.secagg.keys import require_usable
 from tests.secagg.federation import RUN, SPEC, wallet_of
 from tests.secagg.test_refusals import ask_for
@@ -60,3 +60,34 @@ def test_groups_up_to_190_have_more_certainty_than_the_default_asks():
     for members in range(3, 191):
         found, surer = (parameters(members, SecureSpec(failure_bits=b)) for b in (40, 80))
         assert replace(found, failure_bits=0) == replace(surer, failure_bits=0)
+
+
+def test_who_is_greeted_under_two_numbers_is_two_in_no_sum():
+    """Else one of the two vanishes and the other stays, and both secrets of one client are open."""
+    wallet = wallet_of(3)
+    twice = [*ADVERTS[:4], advert(wallet, RUN, 4)]
+    assert twice[3].mask != twice[4].mask
+    for place, number in ((3, 3), (4, 4)):
+        with pytest.raises(Refused, match="two members with one identity key") as refused:
+            share(wallet, RUN, number, SPEC, ask_for(twice, place))
+        assert refused.value.reason == "roster"
+
+
+def test_a_wallet_serves_one_number():
+    wallet, _ = share(wallet_of(3), RUN, 3, SPEC, ask_for(ADVERTS, 3))
+    other = [*ADVERTS[:4], advert(wallet, RUN, 4), ADVERTS[5]]
+    with pytest.raises(Refused, match="serves client 3, and is asked as client 4") as refused:
+        share(wallet, RUN, 4, SPEC, ask_for(other, 4, round_=9))
+    assert refused.value.reason == "number"
+
+
+@pytest.mark.parametrize("secret", ["mask_secret", "self_secret", "share_out", "opening_shares"])
+def test_all_secrets_of_a_sum_are_bound_to_the_number(secret):
+    three, four = (Own.of(bytes(32), RUN, n) for n in (3, 4))
+    made = {
+        "mask_secret": lambda own: own.mask_secret(0),
+        "self_secret": lambda own: dealing.self_secret(own, bytes(32)),
+        "share_out": lambda own: dealing.share_out(own, 0, bytes(32), 3, [1, 2, 3, 4]),
+        "opening_shares": lambda own: dealing.opening_shares(own, bytes(32), 3, [1, 2, 3, 4]),
+    }[secret]
+    assert made(three) != made(four)

@@ -13,7 +13,7 @@ from baffle.secagg.wire import SHARE_BYTES, TOKEN_BYTES
 
 def self_secret(own: Own, context: bytes) -> int:
     """Return b, the field element that this client's own mask in a context is made of."""
-    return field_element(own.private, "self", context)
+    return field_element(own.private, "self", own.name, context)
 
 
 def self_key(secret: int, view: bytes) -> bytes:
@@ -46,7 +46,7 @@ def share_out(own: Own, label: int, context: bytes, t: int, xs: Sequence[int]) -
     dealt = []
     secrets = (self_secret(own, context), own.mask_secret(label))
     for secret, purpose in zip(secrets, ("self shares", "mask shares"), strict=True):
-        coins = stream(derive(own.private, purpose, context), SHARE_BYTES * (t - 1))
+        coins = stream(derive(own.private, purpose, own.name, context), SHARE_BYTES * (t - 1))
         dealt.append(deal(secret, _elements(coins, SHARE_BYTES, PRIME), xs, PRIME))
     return [
         a.to_bytes(SHARE_BYTES, "little") + b.to_bytes(SHARE_BYTES, "little")
@@ -81,7 +81,7 @@ def opening_shares(
     own: Own, opening: bytes, t: int, xs: Sequence[int]
 ) -> tuple[bytes, list[bytes]]:
     """Return (key that our unmask answer is enciphered under, its shares, 16 bytes each)."""
-    made = stream(derive(own.private, "opening", opening), TOKEN_BYTES * t)
+    made = stream(derive(own.private, "opening", own.name, opening), TOKEN_BYTES * t)
     secret, *coefficients = _elements(made, TOKEN_BYTES, SHORT)
     shares = deal(secret, coefficients, xs, SHORT)
     return opening_key(secret, opening), [s.to_bytes(TOKEN_BYTES, "little") for s in shares]

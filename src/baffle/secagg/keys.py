@@ -164,7 +164,16 @@ class Own:
 
     def mask_secret(self, label: int) -> int:
         """Return the field element that the mask key of a label is made of."""
-        return field_element(self.private, "mask", self.run, label.to_bytes(4, "little"))
+        return field_element(self.private, "mask", self.run, self.name, label.to_bytes(4, "little"))
+
+    @property
+    def name(self) -> bytes:
+        """Our number, which every secret of a sum is bound to.
+
+        A server may greet one client as two. Had both the same secrets, one of them could vanish
+        and the other stay, and it would be given both kinds of share of one mask.
+        """
+        return self.number.to_bytes(4, "little")
 
     def mask_public(self, label: int) -> bytes:
         """Return the public mask key of a label, 32 bytes."""

@@ -47,19 +47,25 @@ def share(
 
     Raises:
         DecodeError: not a share ask.
-        Refused: "run" (a wallet serves one), "round", "masked", "spent", "roster", "group",
-            "neighbours", "identity", "signature" or "key".
+        Refused: "run", "number" (a wallet serves one of each), "round", "masked", "spent",
+            "roster", "group", "neighbours", "identity", "signature" or "key".
     """
     roster, encoded = wire.decode_share_ask(ask, spec)
     own = Own.of(wallet.private, run, number)
     before = wallet.current()
+    if before is not None and before.number != number:
+        raise Refused(
+            "number",
+            f"share ask: this wallet serves client {before.number}, and is asked as client "
+            f"{number}",
+        )
     again = before is not None and before.context == roster.context
     if not again:
         _require_new(before, roster.terms, run)
     label = before.label if before is not None and again else wallet.label
     place = _place(own, label, roster)
     numbers = parameters(len(roster.leaves), spec)
-    adverts = _neighbours(roster, numbers, place, number, encoded)
+    adverts = _neighbours(roster, numbers, place, own.advert(label), encoded)
     for _, advert in adverts:
         advert.verify(run, known(advert.number) if known else None)
     peers, sealed = _seal(own, label, roster.context, numbers, place, adverts)
@@ -124,7 +130,7 @@ def _place(own: Own, label: int, roster: Roster) -> int:
 
 
 def _neighbours(
-    roster: Roster, numbers: Parameters, place: int, number: int, encoded: Sequence[bytes]
+    roster: Roster, numbers: Parameters, place: int, ours: Advert, encoded: Sequence[bytes]
 ) -> list[tuple[int, Advert]]:
     """Return (place, advert) of our neighbours, if exactly theirs were sent."""
     places = neighbours(roster.graph_seed, numbers.members, numbers.neighbours, place).tolist()
@@ -135,7 +141,11 @@ def _neighbours(
                 "neighbours", f"share ask: the advert for place {at} is not the one in the roster"
             )
         found.append((at, decode_advert(data)))
-    line = sorted([(place, number), *((at, advert.number) for at, advert in found)])
+    everyone = [ours, *(advert for _, advert in found)]
+    for name in ("identity", "channel", "mask"):
+        if len({getattr(advert, name) for advert in everyone}) < len(everyone):
+            raise Refused("roster", f"share ask: two members with one {name} key are one client")
+    line = sorted([(place, ours.number), *((at, advert.number) for at, advert in found)])
     if any(a[1] >= b[1] for a, b in pairwise(line)):
         raise Refused("roster", "share ask: members do not stand in the order of their numbers")
     return found

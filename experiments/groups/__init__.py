@@ -1,0 +1,1 @@
+"""Groups of clients with directions of their own: what they gain and when they do not."""

@@ -1,0 +1,1 @@
+"""Accuracy with hostile clients, by attack and rule."""
