@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baffle.errors import ConfigError
-from baffle.quantisation import Quantiser, rounding_words
+from baffle.quantisation import Quantiser, example_words, rounding_words
 
 BITS = st.integers(1, 24)
 
@@ -63,3 +63,12 @@ def test_the_largest_word_does_not_round_past_the_limit(bits):
     words = np.array([2**32 - 1], dtype=np.uint32)
     found = quantiser.quantise(np.array([float(quantiser.limit)]), words)
     assert found.values.tolist() == [quantiser.limit]
+
+
+def test_an_examples_rounding_goes_by_its_number_and_not_by_its_place():
+    """So that one example more or less in a sample changes no other's integers."""
+    few, more = (example_words(7, 3, 20, np.array(taken)) for taken in ([2, 9], [0, 2, 5, 9]))
+    assert np.array_equal(few, more[[1, 3]])
+    assert not np.array_equal(more[0], more[1])
+    batch = rounding_words(7, 3, 0, 20)
+    assert not any(np.array_equal(batch, row) for row in more)

@@ -24,6 +24,7 @@ from baffle.secagg import (
     share,
     unmask,
 )
+from baffle.secagg.masking import DoesNotOpen
 
 RUN = bytes(range(16))
 PLAN = b"plan of the round"
@@ -96,6 +97,8 @@ class Group:
                 continue
             try:
                 answer = self.answer(asks.stage, client, ask)
+            except DoesNotOpen as problem:
+                self.refused[client], answer = problem, problem.complaint
             except ProtocolError as problem:
                 self.refused[client] = problem
                 continue
