@@ -113,3 +113,9 @@ def test_what_no_round_could_hold_is_refused_before_anything_is_written(sections
     with pytest.raises((ConfigError, BoundError), match=said):
         start(resolve(BASE, sections), task(), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_round_that_could_never_count_is_refused():
+    few = {"federation": {"cohort": 4, "min_reports": 5}}
+    with pytest.raises(ConfigError, match="no round could ever count"):
+        start(resolve(BASE, few), task(), None)

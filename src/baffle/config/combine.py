@@ -20,6 +20,7 @@ def require_together(settings: Settings) -> None:
     Example:
         >>> require_together(Settings())
     """
+    _require_reports(settings)
     _require_groups(settings)
     _require_noise(settings)
     _require_rule(settings)
@@ -45,6 +46,15 @@ def groups_of(settings: Settings, clients: int) -> int:
 def _asked(settings: Settings) -> int:
     f = settings.federation
     return cohort_size(f.clients, f.participation, f.cohort)
+
+
+def _require_reports(settings: Settings) -> None:
+    asked, wanted = _asked(settings), settings.federation.min_reports
+    if wanted > asked:
+        raise ConfigError(
+            f"federation.min_reports is {wanted}, and a round asks {asked} clients: no round could "
+            "ever count"
+        )
 
 
 def _require_groups(settings: Settings) -> None:

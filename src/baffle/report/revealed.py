@@ -56,7 +56,10 @@ def _server(run: Run) -> str:
             f"every report: {integers} a round that are projections of one client's gradient, its "
             "mean loss, how many were clipped; who took part"
         )
-    opened = (n for n in run.known("smallest_sum") if n)  # abandoned rounds have no sum
+    known = list(run.known("smallest_sum"))
+    if run.rows and not known:  # rows that were made anew after a crash do not say
+        return f"sums of {integers} a round and their counts, of how many clients is not known"
+    opened = (n for n in known if n)  # abandoned rounds have no sum
     least, groups = int(min(opened, default=0)), int(run.last("groups") or 1)
     if not least:
         return "no sum was opened; who was asked"
