@@ -106,7 +106,7 @@ def test_the_page_explains_every_reason():
     )
     sources = "".join(path.read_text(encoding="utf-8") for path in SERVER)
     refused = re.findall(r'Refused\(\s*"(\w+)"', sources)
-    assert explained == {*REASONS, *refused, "transport", "missing"}
+    assert explained == {*REASONS, *refused, "transport", "missing", "accused"}
 
 
 # --- keep_going

@@ -20,6 +20,7 @@ from baffle.protocol import Genesis, encode_plan
 from baffle.protocol.contribution import Form
 from baffle.secagg import SecureSpec, encode_advert, parameters
 from baffle.secagg.shamir import PRIME, SHORT
+from baffle.secagg.wire import encode_complaint
 from baffle.updates import UpdateSpec
 from tests.secagg.federation import Group
 from tools.privacy import PLAN, bytes_up
@@ -92,6 +93,12 @@ def test_messages_of_secure_sums_are_as_long_as_their_layouts(played, name):
     lengths = {"": played.lanes.size(N), "80 each": 80 * COUNTS["w"]}
     expected = number(last, **COUNTS) + (lengths.get(size) or number(size, **COUNTS))
     assert len(data) == expected
+
+
+def test_a_complaint():
+    table, data = layout("Complaint"), encode_complaint(bytes(32), 5)
+    assert data[:2] == bytes((int(table[0][4], 16), 1))
+    assert len(data) == number(table[-1][0]) + number(table[-1][1])
 
 
 def test_bytes_of_a_clients_answers_when_nobody_is_gone():

@@ -128,7 +128,7 @@ def test_a_server_that_starts_again_asks_a_liar_once_more(made, monkeypatch):
 
 
 def test_a_client_that_complains_is_asked_again_in_the_next_round(made, monkeypatch):
-    """What was sealed for one client only does not open: that one is missed, and nobody expelled."""
+    """What was sealed for one client does not open: that one is missed, and nobody expelled."""
     fleet = made(clients=8)
     honest = sharing._seal
 

@@ -190,6 +190,17 @@ def test_where_too_few_shares_are_there_to_tell_nobody_is_accused():
     assert "or its neighbours sent wrong ones" in result.sentence
 
 
+def test_wrong_shares_are_got_around_also_where_they_would_prove_nothing():
+    """Of 32 clients 2 may lie; with 11 away that is not decided, but found all the same."""
+    spec = SecureSpec(min_group=2, collusion=0.05, dropout=0.3)
+    group = lying(Group(32, spec=spec), {0, 20})
+    numbers = parameters(32, spec)
+    away = set(range(32 - (31 - numbers.threshold - 4), 32))
+    result = group.run({"unmask": away})
+    assert isinstance(result, SecureSum)
+    assert result.refused.keys() == {0, 20}
+
+
 def test_deciding_has_a_limit(monkeypatch):
     monkeypatch.setattr("baffle.secagg.group.MOST_WORK", 40)
     result = dealing_wrong_shares(Group(N), 2, DEALT["all the same"]).run()

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baffle.secagg import SecureSpec, parameters
 from baffle.secagg.decoding import decode, decoding_work
+from baffle.secagg.group import MOST_WORK
 from baffle.secagg.shamir import PRIME, deal
 
 
@@ -57,6 +59,19 @@ def test_with_the_numbers_of_a_group_of_a_hundred():
 def test_shares_that_are_all_the_same(zero, t):
     points = dict.fromkeys(range(1, 8), zero)
     assert decode(points, t, 1, lambda value: value == zero) == (zero, [])
+
+
+@pytest.mark.parametrize(
+    ("clients", "missing"),
+    [(3, None), (4, None), (5, 0), (6, 0), (20, 7), (30, 11), (33, 2), (50, 2), (100, 2), (150, 0)],
+)
+def test_how_many_neighbours_may_be_missing_as_the_page_says(clients, missing):
+    """docs/privacy.md, who spoils a sum."""
+    numbers = parameters(clients, SecureSpec())
+    k, t, c = numbers.neighbours, numbers.threshold, max(1, numbers.colluding)
+    work = {k - m: decoding_work(m, t, c) for m in range(t, k + 1)}
+    found = [gone for gone, much in work.items() if much is not None and much <= MOST_WORK]
+    assert max(found, default=None) == missing
 
 
 def test_too_few_shares_decide_nothing():

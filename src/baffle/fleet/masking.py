@@ -33,6 +33,7 @@ from baffle.secagg import (
     unmask,
 )
 from baffle.secagg.keys import Own
+from baffle.secagg.masking import DoesNotOpen
 from baffle.secagg.masks import SECRET_BYTES
 from baffle.secagg.wallet import running
 from baffle.secagg.wire import UNMASK_ASK
@@ -68,7 +69,7 @@ class Masking:
         return encode_advert(advert(self._wallet(), self.genesis.run, number))
 
     def masked(self, plan: bytes, ask: bytes, contribute: Contribute) -> tuple[bytes, int]:
-        """Return (answer to a mask ask, its round).
+        """Return (answer to a mask ask, its round): a vector, or a complaint about a neighbour.
 
         Args:
             plan: beside the ask.
@@ -94,8 +95,12 @@ class Masking:
         secret = answer_secret(wallet.private, terms.run, terms.round, terms.group, plan + ask)
         vector = contribute(form, terms.group, secret)
         _require_finite(form, vector)
-        with _by_name():
-            after, answer = mask(wallet, ask, plan, form.lanes, vector)
+        try:
+            with _by_name():
+                after, answer = mask(wallet, ask, plan, form.lanes, vector)
+        except DoesNotOpen as no:
+            logger.warning("no part in round %d: %s", terms.round, no)
+            return no.complaint, terms.round
         self._keep(wallet, after)
         return answer, terms.round
 
@@ -161,6 +166,8 @@ def _by_name() -> Iterator[None]:
     """Give what a secure sum refuses the names that travel."""
     try:
         yield
+    except DoesNotOpen:  # travels as a complaint
+        raise
     except Refused as no:
         known = no.reason if no.reason in REASONS else "secure"
         raise Refused(SECAGG.get(no.reason, known), str(no)) from no

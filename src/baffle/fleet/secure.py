@@ -30,9 +30,9 @@ from baffle.protocol.exchange import Holding, Masked, Reported, Trouble
 from baffle.protocol.exchange.trouble import ASKED_AGAIN, MENDED_BY_GREETING
 from baffle.secagg import SecureSum
 from baffle.secagg.outcome import MASK, SHARE, UNMASK
-from baffle.secagg.wire import MASK_ANSWER, SHARE_ANSWER, UNMASK_ANSWER
+from baffle.secagg.wire import COMPLAINT, MASK_ANSWER, SHARE_ANSWER, UNMASK_ANSWER
 
-ANSWERS = {SHARE: SHARE_ANSWER, MASK: MASK_ANSWER, UNMASK: UNMASK_ANSWER}
+ANSWERS = {SHARE: (SHARE_ANSWER,), MASK: (MASK_ANSWER, COMPLAINT), UNMASK: (UNMASK_ANSWER,)}
 
 
 class SecureCoordinator(KeyedCoordinator):
@@ -45,6 +45,7 @@ class SecureCoordinator(KeyedCoordinator):
         self._sent: dict[int, Sent] = {}
         self._reason = "all"
         self.charged: set[int] = set()  # whose sum was opened in the round, and is of no use
+        self.accused: set[int] = set()  # who lied in a sum; not asked again in this session
 
     # --- who may be asked
 
@@ -54,6 +55,7 @@ class SecureCoordinator(KeyedCoordinator):
     def _usable(self, rounds: int) -> list[Member]:
         sharing = self.ahead.members if self.ahead else set()
         found = super()._usable(rounds)
+        found = [m for m in found if m.number not in self.accused]
         return [m for m in found if m.advert is not None or m.number in sharing]
 
     def _least(self) -> int:
@@ -110,6 +112,7 @@ class SecureCoordinator(KeyedCoordinator):
         sums.advance(now, self.pace.deadline if sharing else self.pace.exchange, reason)
         if sharing:
             self._learn_next(sums)
+        self._leave_out(sums)
         asks = {n: (ask,) for n, ask in sums.stage.asks.items()}
         match sums.stage.name:
             case "mask":
@@ -137,9 +140,21 @@ class SecureCoordinator(KeyedCoordinator):
         found = [
             m
             for m in self.present
-            if m.advert is not None and self.eligible(m.number, 1 + (m.number in sums.members))
+            if m.advert is not None
+            and m.number not in self.accused
+            and self.eligible(m.number, 1 + (m.number in sums.members))
         ]
         return self._begun(number, found, now) if self._enough(len(found), now) else None
+
+    def _leave_out(self, sums: SecureRound) -> None:
+        """Ask those no more who lied in a sum; secrets that they share for the next are void."""
+        for number in sorted(sums.accused.keys() - self.accused):
+            self.accused.add(number)
+            _, sentence = sums.accused[number]
+            text = f"round {sums.number}: {sentence}; it is not asked again by this server"
+            self.tally.fault("accused", text, node=self.members.by_number[number].node)
+        if self.ahead is not None and self.ahead.members & self.accused:
+            self._drop_ahead()
 
     def _learn_next(self, sums: SecureRound) -> None:
         """Take the keys that came with shares; who did not share is asked for its own."""
@@ -174,8 +189,12 @@ class SecureCoordinator(KeyedCoordinator):
                 text = f"round {sums.number}, group {group}: {found.sentence}"
                 self.tally.tell("group abandoned", reason=found.reason, text=text)
                 self._charge(group, found.opened)
-        for _, reason, sentence in sums.refused:
-            self.tally.fault("secure", f"round {sums.number}: {sentence} ({reason})")
+        for number, reason, sentence in sums.refused:
+            text = f"round {sums.number}: {sentence} ({reason})"
+            if reason == "cipher":  # it says so of another: either may lie
+                self.tally.tell("complaint", client=number, text=text)
+            else:
+                self.tally.fault("secure", text)
         self.round.reported = summed
         self.round.lost = {n: why for n, why in sums.lost.items() if n not in summed}
 
@@ -254,8 +273,13 @@ class SecureCoordinator(KeyedCoordinator):
         if ahead is None or self.round is not None:
             return
         if ahead.hopeless({m.number for m in self.present}):
-            self.ahead = None
-            self._ask_for_keys(ahead.members)
+            self._drop_ahead()
+
+    def _drop_ahead(self) -> None:
+        """Give up a round that is not open yet: its keys are spent, its clients say new ones."""
+        assert self.ahead is not None
+        numbers, self.ahead = self.ahead.members, None
+        self._ask_for_keys(numbers)
 
     def remind(self, now: float) -> list[Outgoing]:
         """Ask those once more who have not answered for a while."""
@@ -291,7 +315,7 @@ class SecureCoordinator(KeyedCoordinator):
         number = member.number
         for message in answer.messages:
             for round_ in self._rounds():
-                if ANSWERS[round_.stage.name] == message[0]:
+                if message[0] in ANSWERS[round_.stage.name]:
                     round_.take(number, message)
         if answer.refused is not None:
             text = f"client {number} refused a part of round {sent.round}: {answer.refused}"

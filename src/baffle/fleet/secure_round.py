@@ -25,6 +25,7 @@ from baffle.secagg import (
     secure_sum,
 )
 from baffle.secagg.outcome import MASK, SHARE, UNMASK
+from baffle.secagg.wire import COMPLAINT
 
 DONE = "done"
 Running = Generator[Asks, Mapping[int, bytes], SecureSum | Abandoned]
@@ -39,6 +40,7 @@ class Progress:
         began, ends: seconds.
         asks: by client number, what is asked of it.
         answers: what came.
+        complaints: what came instead of an answer; who complains has none to give.
         lost: clients that will not answer, with the reason.
         mended, reminded: clients that were asked again, as in `OpenRound`.
     """
@@ -48,6 +50,7 @@ class Progress:
     ends: float
     asks: dict[int, bytes] = field(default_factory=dict)
     answers: dict[int, bytes] = field(default_factory=dict)
+    complaints: dict[int, bytes] = field(default_factory=dict)
     lost: dict[int, str] = field(default_factory=dict)
     mended: set[int] = field(default_factory=set)
     reminded: set[int] = field(default_factory=set)
@@ -85,6 +88,7 @@ class SecureRound:
         self.results: dict[int, SecureSum | Abandoned] = {}
         self.next: dict[int, Advert] = {}  # keys that clients have for the round after this
         self.refused: list[tuple[int, str, str]] = []  # (client, reason, sentence), to be told
+        self.accused: dict[int, tuple[str, str]] = {}  # (reason, sentence) of who lied
         self.lost: dict[int, str] = {}  # in any stage
         self.missing = 0
         self.stage = Progress(SHARE, now, now + seconds)
@@ -158,9 +162,10 @@ class SecureRound:
         self.lost |= dict.fromkeys(silent, "did not answer in time") | before.lost
         names = {SHARE: MASK, MASK: UNMASK, UNMASK: DONE}
         self.stage = Progress(names[before.name], now, now + seconds)
+        came = before.complaints | before.answers
         for group, members in enumerate(self.groups.members):
             if group not in self.results:
-                self._step(group, {n: a for n, a in before.answers.items() if n in set(members)})
+                self._step(group, {n: a for n, a in came.items() if n in set(members)})
         if len(self.results) == len(self.groups):
             self.stage.name = DONE
 
@@ -170,10 +175,12 @@ class SecureRound:
             asks = next(running) if answers is None else running.send(answers)
             self.stage.asks |= asks.to
             self.next |= asks.adverts
+            self.accused |= asks.accused
         except StopIteration as stop:
             found: SecureSum | Abandoned = stop.value
             self.results[group] = found
             self.next |= found.adverts
+            self.accused |= found.accused
             self.refused += [(n, *why) for n, why in sorted(found.refused.items())]
 
     def take(self, number: int, message: bytes) -> bool:
@@ -181,6 +188,10 @@ class SecureRound:
         stage = self.stage
         if number not in stage.asks or number in stage.answers:
             return False
+        if message[0] == COMPLAINT:
+            stage.complaints[number] = message
+            stage.lost[number] = "complained of a neighbour"
+            return True
         stage.answers[number] = message
         stage.lost.pop(number, None)
         return True

@@ -19,7 +19,7 @@ Poly = list[int]  # coefficients modulo PRIME, the lowest first, the last not 0
 
 
 def decoding_work(count: int, threshold: int, wrong: int) -> int | None:
-    """Return about how many multiplications `decode` takes, None where it decides nothing.
+    """Return a measure of the work that `decode` does, points² a try; None if it decides nothing.
 
     Args:
         count: m, how many points there are.

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from baffle.errors import ConfigError, ProtocolError
+from baffle.errors import ConfigError, ProtocolError, Refused
 from baffle.secagg import wire
 from baffle.secagg.graph import adjacency
 from baffle.secagg.keys import Advert, encode_advert, require_usable
@@ -18,6 +18,7 @@ from baffle.secagg.spec import SecureSpec, parameters
 from baffle.secagg.wire import HASH_BYTES, SEALED_BYTES, TAG_BYTES, Roster, Terms
 
 Answers = Mapping[int, bytes]
+MOST_WORK = 2**21  # a sum, on deciding who lied (`decoding_work`): a few seconds
 
 
 class Stop(Exception):
@@ -42,6 +43,10 @@ class Group:
         self.sealed: dict[int, dict[int, bytes]] = {}  # by sender, by receiver
         self.dropped: dict[str, tuple[int, ...]] = {}
         self.refused: dict[int, tuple[str, str]] = {}
+        self.accused: dict[int, tuple[str, str]] = {}
+        self.complaints: dict[int, list[int]] = {}  # who complains, by whom it is about
+        self.liars = max(1, self.numbers.colluding)  # neighbours of one client who may lie of it
+        self.work = MOST_WORK  # left
         self.opened: tuple[int, ...] = ()  # whose unmask answers were asked for
         self.total: NDArray[np.uint64]
 
@@ -134,8 +139,32 @@ class Group:
             for place in sharers
         }
 
-    def read_mask(self, data: bytes, view: bytes, lanes: Lanes) -> None:
-        """Add a masked vector to the total."""
+    def read_mask(self, place: int, data: bytes, view: bytes, lanes: Lanes) -> None:
+        """Add a masked vector to the total, or note a complaint and raise Refused."""
+        if data[:1] == bytes((wire.COMPLAINT,)):
+            self._complain(place, wire.decode_complaint(data, self.context))
         n = len(self.adverts)
         rest = wire.tagged("mask answer", data, wire.MASK_ANSWER, view, lanes.size(n))
         self.total = self.total + lanes.unpack(rest, n)
+
+    def _complain(self, place: int, about: int) -> None:
+        """Note that what a neighbour sealed does not open, as the receiver says. It raises."""
+        if about not in self.near[place] or about not in self.sealed:
+            raise Refused("context", "a complaint about someone who sealed nothing for it")
+        self.complaints.setdefault(about, []).append(place)
+        raise Refused(
+            "cipher", f"says that what client {self.number(about)} sealed for it does not open"
+        )
+
+    def judge(self) -> None:
+        """Accuse whom more neighbours complain of than may lie: who sealed is not proved."""
+        for about, by in self.complaints.items():
+            if len(by) > self.liars:
+                whose = ", ".join(str(self.number(place)) for place in by[:5])
+                more = f" and {len(by) - 5} more" if len(by) > 5 else ""
+                self.accuse(about, "cipher", f"what it sealed for {whose}{more} does not open")
+
+    def accuse(self, place: int, reason: str, sentence: str) -> None:
+        """Note who lied."""
+        number = self.number(place)
+        self.accused[number] = (reason, f"client {number}: {sentence}")

@@ -20,6 +20,17 @@ from baffle.secagg.wallet import Peer, Session, Stage, Wallet, running
 from baffle.secagg.wire import NONCE, SHARE_BYTES
 
 
+class DoesNotOpen(Refused):
+    """What a neighbour sealed for us does not open. `complaint` is to be sent instead of a vector.
+
+    It says nothing of this client but that, and leaves the wallet as it was.
+    """
+
+    def __init__(self, complaint: bytes, message: str) -> None:
+        super().__init__("cipher", message)
+        self.complaint = complaint
+
+
 def mask(
     wallet: Wallet, ask: bytes, plan: bytes, lanes: Lanes, vector: NDArray[np.int64]
 ) -> tuple[Wallet, bytes]:
@@ -39,7 +50,8 @@ def mask(
     Raises:
         BoundError: an integer out of its lane's bound. Nothing is masked then.
         DecodeError: not a mask ask.
-        Refused: "early", "late", "context", "few", "sharers", "cipher", "key" or "twice".
+        DoesNotOpen: "cipher"; send its complaint.
+        Refused: "early", "late", "context", "few", "sharers", "key" or "twice".
     """
     session = running(wallet)
     lanes.check(vector)
@@ -113,8 +125,8 @@ def _unseal(
         try:
             pair = ChaCha20Poly1305(peer.inbound).decrypt(NONCE, next(coming), session.context)
         except InvalidTag:
-            raise Refused(
-                "cipher",
+            raise DoesNotOpen(
+                wire.encode_complaint(session.context, peer.place),
                 f"mask ask: what client {peer.number} sealed for client {session.number} does not "
                 "open: it was changed on the way, or they were shown different rosters",
             ) from None

@@ -13,6 +13,7 @@ from baffle.secagg.spec import Parameters
 
 SHARE, MASK, UNMASK = "share", "mask", "unmask"
 Refusals = Mapping[int, tuple[str, str]]
+Accused = Mapping[int, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Asks:
         stage: "share", "mask" or "unmask".
         to: bytes by client number.
         adverts: next adverts of those who have shared, by client number; empty at "share".
+        accused: as in SecureSum, so far.
     """
 
     stage: str
     to: Mapping[int, bytes]
     adverts: Mapping[int, Advert] = field(default_factory=dict)
+    accused: Accused = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class SecureSum:
         refused: by client number, (reason, sentence) of an answer that was not taken.
         parameters: of the group.
         adverts: by client number, for the next sum: of those who shared in this one.
+        accused: by client number, (reason, sentence) of who lied, unless more clients than the spec
+            allows for lie about it: "cipher", it sealed what does not open, so say more than c of
+            its neighbours (and two at least); "secret", it dealt wrong shares, or promised another
+            secret. Leave it out of the next sums.
     """
 
     values: NDArray[np.int64]
@@ -49,6 +56,7 @@ class SecureSum:
     refused: Refusals
     parameters: Parameters
     adverts: Mapping[int, Advert]
+    accused: Accused = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ class Abandoned:
         sentence: the reason in words.
         dropped, refused, parameters, adverts: as in SecureSum; no parameters without a group.
         opened: clients whose sum may have been opened all the same.
+        accused: as in SecureSum.
     """
 
     reason: str
@@ -72,3 +81,4 @@ class Abandoned:
     parameters: Parameters | None
     adverts: Mapping[int, Advert]
     opened: tuple[int, ...] = ()
+    accused: Accused = field(default_factory=dict)

@@ -6,8 +6,10 @@
         answers = …send asks.to, collect what comes…
         asks = sum_.send(answers)      # StopIteration.value is a SecureSum or Abandoned
 
-Whoever does not answer, or answers wrongly, counts as gone. The generator never sends an ask that
-it should not: if too few are left at a stage, it ends there and nothing has been revealed.
+Whoever does not answer, or answers wrongly, counts as gone. A mask ask may be answered with a
+complaint about a neighbour. Who is accused by enough of them, or proved to have dealt wrong shares,
+is named in the result. The generator never sends an ask that it should not: if too few are left at
+a stage, it ends there and nothing has been revealed.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def secure_sum(
     except Stop as stop:
         reason, sentence = stop.args
         rest = group.dropped, group.refused, group.numbers, group.next, group.opened
-        return Abandoned(reason, sentence, *rest)
+        return Abandoned(reason, sentence, *rest, group.accused)
 
 
 def _stages(group: Group, plan: Plan) -> Generator[Asks, Answers, SecureSum]:
@@ -75,8 +77,9 @@ def _stages(group: Group, plan: Plan) -> Generator[Asks, Answers, SecureSum]:
     group.total = np.zeros(lanes.count, dtype=np.uint64)
     answers = yield Asks(MASK, group.mask_asks(sharers, bitmap), dict(group.next))
     survivors = group.take(
-        MASK, sharers, answers, lambda _, data: group.read_mask(data, view, lanes)
+        MASK, sharers, answers, lambda place, data: group.read_mask(place, data, view, lanes)
     )
+    group.judge()
     group.require("masks", survivors, "masked vectors")
 
     chosen = group.chosen(survivors)
@@ -84,7 +87,8 @@ def _stages(group: Group, plan: Plan) -> Generator[Asks, Answers, SecureSum]:
     lists = Lists(group.chosen(sharers), chosen, view, opening)
     require_openable(group, lists)
     group.opened = tuple(group.number(place) for place in survivors)
-    answers = yield Asks(UNMASK, {group.number(p): ask for p in survivors}, dict(group.next))
+    asks = {group.number(place): ask for place in survivors}
+    answers = yield Asks(UNMASK, asks, dict(group.next), dict(group.accused))
     remove_masks(group, answers, lists)
     return _close(group, lanes, survivors)
 
@@ -96,4 +100,5 @@ def _close(group: Group, lanes: Lanes, survivors: Sequence[int]) -> SecureSum:
     except BoundError as problem:
         raise Stop("range", f"no clients within their bounds have this sum: {problem}") from None
     participants = tuple(group.number(place) for place in survivors)
-    return SecureSum(values, participants, group.dropped, group.refused, group.numbers, group.next)
+    rest = group.dropped, group.refused, group.numbers, group.next, group.accused
+    return SecureSum(values, participants, *rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from baffle.errors import Refused
 from baffle.secagg import dealing, wire
+from baffle.secagg.decoding import decode, decoding_work
 from baffle.secagg.group import Answers, Group, Stop
 from baffle.secagg.keys import agree, mask_key
 from baffle.secagg.masks import keystream
@@ -98,16 +99,37 @@ def _secret(group: Group, place: int, points: Mapping[int, int], survived: bool)
             f"client {number}: expected shares of its secret from {threshold} neighbours or more, "
             f"got {len(points)}",
         )
-    found = recover(points, threshold, lambda secret: _promised(group, place, secret, survived))
+
+    def right(secret: int) -> bool:
+        return _promised(group, place, secret, survived)
+
+    found = recover(points, threshold, right)
     if found is None:
-        raise Stop(
-            "secret",
-            f"client {number}: the shares of its secret do not give what it promised; it dealt "
-            "wrong ones, or its neighbours sent wrong ones",
-        )
+        found = _decided(group, place, points, right)
     for x in found[1]:
         group.refuse(x - 1, "share", f"unmask answer: a wrong share of client {number}'s secret")
     return found[0]
+
+
+def _decided(
+    group: Group, place: int, points: Mapping[int, int], right: Callable[[int], bool]
+) -> tuple[int, list[int]]:
+    """Return one's secret and who sent wrong shares of it; or stop, and accuse it if it lied."""
+    number, threshold = group.number(place), group.numbers.threshold
+    what = f"client {number}: the shares of its secret do not give what it promised"
+    work, wrong = decoding_work(len(points), threshold, group.liars), group.liars
+    decides = work is not None and work <= group.work
+    if not decides:  # as many wrong ones as can be found at once
+        wrong = (len(points) - threshold) // 2
+        work = decoding_work(len(points), threshold, wrong)
+    group.work -= work or 0
+    found = decode(points, threshold, wrong, right) if group.work >= 0 else None
+    if found is not None:
+        return found
+    if not decides:
+        raise Stop("secret", f"{what}; it dealt wrong ones, or its neighbours sent wrong ones")
+    group.accuse(place, "secret", "it dealt wrong shares of its secret, or promised another")
+    raise Stop("secret", f"{what}; it dealt wrong ones, or promised another")
 
 
 def _promised(group: Group, place: int, secret: int, survived: bool) -> bool:

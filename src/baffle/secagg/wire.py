@@ -4,6 +4,7 @@
     share answer   client → server   next mask key, commitment, a sealed pair of shares a neighbour
     mask ask       server → client   who shared, the sealed pairs for this client
     mask answer    client → server   the masked vector
+    complaint      client → server   instead of it: whose sealed pair does not open
     unmask ask     server → client   whose masked vectors came
     unmask answer  client → server   tokens, shares of the key to the rest, the rest enciphered
 
@@ -26,6 +27,7 @@ from baffle.secagg.keys import ADVERT_BYTES, VERSION
 from baffle.secagg.spec import MAX_MEMBERS, SecureSpec, parameters
 
 SHARE_ASK, SHARE_ANSWER, MASK_ASK, MASK_ANSWER, UNMASK_ASK, UNMASK_ANSWER = range(0xA1, 0xA7)
+COMPLAINT = 0xA7
 HASH_BYTES, TAG_BYTES, SEALED_BYTES, SHARE_BYTES = 32, 8, 80, 32
 TOKEN_BYTES = 16
 SEAL_BYTES = 16
@@ -154,6 +156,21 @@ def decode_share_ask(data: bytes, spec: SecureSpec) -> tuple[Roster, list[bytes]
     leaves = tuple(data[i : i + HASH_BYTES] for i in range(fixed, at, HASH_BYTES))
     adverts = [data[i : i + ADVERT_BYTES] for i in range(at, size, ADVERT_BYTES)]
     return Roster(Terms(run, round_, group, groups), leaves), adverts
+
+
+def encode_complaint(context: bytes, place: int) -> bytes:
+    """Return a complaint: what the client at a place sealed for us in this context is no seal."""
+    return head(COMPLAINT) + context[:TAG_BYTES] + _COUNT.pack(place)
+
+
+def decode_complaint(data: bytes, context: bytes) -> int:
+    """Return the place that a complaint is about; it may be any number of 32 bits.
+
+    Raises:
+        DecodeError, Refused: as `tagged`.
+    """
+    (place,) = _COUNT.unpack(tagged("complaint", data, COMPLAINT, context, _COUNT.size))
+    return int(place)
 
 
 def encode_bitmap(chosen: NDArray[np.bool_]) -> bytes:

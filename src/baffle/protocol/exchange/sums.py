@@ -6,6 +6,8 @@ shares the secrets of the next one's, and both go together:
     to      plan ‖ mask ask                             unmask ask ‖ share ask of the next round
     from    mask answer                                 unmask answer ‖ share answer
 
+Instead of a mask answer there may be a complaint about a neighbour.
+
 What is in a message, `baffle.secagg.wire` knows; here it has a type byte and a length.
 """
 
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 from baffle.protocol.codec import MAX_COUNT
 from baffle.protocol.exchange.reader import Reader, sized
 from baffle.secagg.wire import (
+    COMPLAINT,
     MASK_ANSWER,
     MASK_ASK,
     SHARE_ANSWER,
@@ -27,7 +30,13 @@ from baffle.secagg.wire import (
 
 MAX_MESSAGE = 2**12 + 8 * MAX_COUNT  # a masked vector of lanes of 63 bits is the longest
 ASKS = ((MASK_ASK,), (UNMASK_ASK,), (SHARE_ASK,), (UNMASK_ASK, SHARE_ASK))
-ANSWERS = ((MASK_ANSWER,), (UNMASK_ANSWER,), (SHARE_ANSWER,), (UNMASK_ANSWER, SHARE_ANSWER))
+ANSWERS = (
+    (MASK_ANSWER,),
+    (UNMASK_ANSWER,),
+    (SHARE_ANSWER,),
+    (UNMASK_ANSWER, SHARE_ANSWER),
+    (COMPLAINT,),
+)
 ANSWER_TO = {MASK_ASK: MASK_ANSWER, UNMASK_ASK: UNMASK_ANSWER, SHARE_ASK: SHARE_ANSWER}
 
 

@@ -17,7 +17,7 @@ REASONS = (
     "secure",  # what is asked of it would reveal more than a sum, or comes out of turn
     "spent",  # the mask key that the roster has of it is used up
     "roster",  # it does not stand in the roster once, under its own keys
-    "peer",  # another client's keys are not those it is known by, or sealed what does not open
+    "peer",  # another client's keys are not those it is known by
     "group",  # fewer clients, or another group, than it takes part in
 )
 CODES = {reason: code for code, reason in enumerate(REASONS)}
@@ -30,7 +30,6 @@ SECAGG = {
     "identity": "peer",
     "signature": "peer",
     "key": "peer",
-    "cipher": "peer",
     "few": "group",
     "sharers": "group",
     **dict.fromkeys(OUT_OF_TURN, "secure"),
