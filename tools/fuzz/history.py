@@ -62,7 +62,8 @@ def _round(
     draws: Draws, genesis: Genesis, rules: Rules, state: TrainState
 ) -> tuple[TrainState, TailRow]:
     asked = dataclasses.replace(
-        messages.plan(draws), run=genesis.run, round=state.round, digest=state.digest(),
+        messages.plan(draws), run=genesis.run, round=state.round, key=genesis.key,
+        digest=state.digest(), groups=1, shared_directions=False,
         num_directions=4, num_local_steps=1, pairs=2, scale_exponents=draws.pick(((), (1, -1))),
         step_size=0.02, local_factor=0.0, step_exponent=-8,
     )  # fmt: skip

@@ -47,6 +47,7 @@ from baffle.protocol.exchange import (
     encode_answer,
 )
 from baffle.protocol.exchange.reader import u32
+from baffle.protocol.exchange.trouble import OF_PLANS
 from baffle.updates.state import Slot
 
 logger = logging.getLogger(__name__)
@@ -305,9 +306,8 @@ _REASONS = {DecodeError: "decode", ModelError: "model", DataError: "data", Probe
 def _reason(problem: Exception) -> str:
     """Return the name of what went wrong, as the server counts it."""
     if isinstance(problem, Refused):
-        return {"round": "behind"}.get(
-            problem.reason, problem.reason if problem.reason in REASONS else "failed"
-        )
+        named = OF_PLANS.get(problem.reason, problem.reason)
+        return named if named in REASONS else "failed"
     found = (name for kind, name in _REASONS.items() if isinstance(problem, kind))
     return next(found, "failed")
 

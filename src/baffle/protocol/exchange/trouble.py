@@ -19,7 +19,10 @@ REASONS = (
     "roster",  # it does not stand in the roster once, under its own keys
     "peer",  # another client's keys are not those it is known by
     "group",  # fewer clients, or another group, than it takes part in
+    "plan",  # the plan is not one of this run: directions, radii or steps that it does not have
 )
+# What a client refuses of a plan by other names (see `baffle.protocol.client`).
+OF_PLANS = {"round": "behind", "key": "plan", "scales": "plan", "steps": "plan"}
 CODES = {reason: code for code, reason in enumerate(REASONS)}
 # What a snapshot, which comes with the genesis, can set right: the server sends one at once.
 MENDED_BY_SNAPSHOT = frozenset({"behind", "digest", "run", "decode", "nonfinite"})
