@@ -170,7 +170,8 @@ def _added(masked: Mapping[int, Record]) -> list[NDArray[Any]]:
         arrays = [bytes_to_ndarray(data) for data in record[Key.MASKED_PARAMETERS]]
         total = arrays if total is None else parameters_addition(total, arrays)
     assert total is not None
-    return parameters_mod(total, MODULUS)
+    found: list[NDArray[Any]] = parameters_mod(total, MODULUS)
+    return found
 
 
 def _unmasked(
@@ -195,4 +196,5 @@ def _unmasked(
             total = change(total, mask)
     weights, arrays = factor_extract(parameters_mod(total, MODULUS))
     # Each client's floats were moved by half of the range; its weight is the range.
-    return arrays[0].astype(np.int64) - int(weights) // 2
+    values: NDArray[np.int64] = arrays[0].astype(np.int64) - int(weights) // 2
+    return values
