@@ -101,7 +101,7 @@ class Forger:
 
     def _with_anothers_sums_as_own(self):
         heard, who = self._sums(True), self._member()
-        if not (heard and who) or heard[0] == who[0]:
+        if not (heard and who) or who[1].number == heard[2].client:  # its own, from a node before
             return None
         lie = dataclasses.replace(heard[2], client=who[1].number)
         return who[0], encode_answer(lie), ("seal", "round")
