@@ -95,7 +95,7 @@ def test_secure_sums_make_the_local_run(tmp_path):
     from baffle.drivers.flower.config import settings_of
     from baffle.flower import client_app, server_app
 
-    secure = {"secure.sums": True, "secure.dropout": 0.3}
+    secure = {"secure.sums": True, "secure.dropout": 0.3, "fleet.evaluate-every": 0}
     settings, _ = settings_of(RUN_CONFIG | secure)
     session = start(settings, task_of(settings), tmp_path / "local")
     session.run()

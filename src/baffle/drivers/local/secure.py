@@ -38,9 +38,9 @@ from baffle.secagg import (
     share,
     unmask,
 )
+from baffle.secagg.outcome import MASK, SHARE, UNMASK
 
 VANISHING = 4  # which simulated fault: the stage at which a client that never answers is lost
-SHARE, MASK, UNMASK = "share", "mask", "unmask"
 STAGES = (SHARE, MASK, UNMASK)
 
 
