@@ -100,7 +100,7 @@ def _promise(run: Run) -> str:
 def _hostile(run: Run) -> str:
     settings = run.settings
     bits, rule = settings.quantisation.bits, settings.robust.rule
-    reach = f"within {bits} bits a direction" if bits > 1 else "within a sign a direction"
+    reach = f"anything within {bits} bits a direction" if bits > 1 else "either sign a direction"
     if settings.secure.sums:
         reach = "any integers that fit into the sum, since nobody sees them"
     simulated = settings.hostile
