@@ -130,8 +130,7 @@ def _unseal(
                 f"mask ask: what client {peer.number} sealed for client {session.number} does not "
                 "open: it was changed on the way, or they were shown different rosters",
             ) from None
-        shares = pair[:SHARE_BYTES], pair[SHARE_BYTES:]
-        peers.append(replace(peer, self_share=shares[0], mask_share=shares[1]))
+        peers.append(peer.holding(pair[:SHARE_BYTES], pair[SHARE_BYTES:]))
     return tuple(peers)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -22,9 +24,17 @@ def derive(secret: bytes, purpose: str, *bound: bytes, length: int = 32) -> byte
         bound: run, context, label …; each goes in with its length, so that no two lists are alike.
         length: bytes wanted.
     """
-    parts = [b"baffle secagg 1", purpose.encode(), *bound]
-    info = b"".join(len(part).to_bytes(2, "little") + part for part in parts)
+    info = _name(purpose)
+    for part in bound:
+        info += len(part).to_bytes(2, "little") + part
     return HKDF(_SHA256, length, None, info).derive(secret)
+
+
+@lru_cache(maxsize=64)
+def _name(purpose: str) -> bytes:
+    """Return how every info of a purpose begins."""
+    parts = (b"baffle secagg 1", purpose.encode())
+    return b"".join(len(part).to_bytes(2, "little") + part for part in parts)
 
 
 def stream(key: bytes, length: int) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cached_property
 
 from baffle.errors import DecodeError, Refused
 from baffle.secagg.keys import MAX_LABEL, Advert, Own
@@ -51,6 +52,11 @@ class Peer:
     token: bytes
     self_share: bytes = bytes(SHARE_BYTES)
     mask_share: bytes = bytes(SHARE_BYTES)
+
+    def holding(self, self_share: bytes, mask_share: bytes) -> Peer:
+        """Return it with our shares of its secrets."""
+        fixed = self.place, self.number, self.mask, self.inbound, self.token
+        return Peer(*fixed, self_share, mask_share)
 
 
 @dataclass(frozen=True)
@@ -172,12 +178,16 @@ class Wallet:
         session = data[_WALLET.size :]
         if len(session) != size:
             raise DecodeError(f"wallet: expected a session of {size} bytes, got {len(session)}")
-        if session:
-            Session.from_bytes(session)
-        return Wallet(private, label, session)
+        wallet = Wallet(private, label, session)
+        wallet.current()
+        return wallet
 
     def current(self) -> Session | None:
         """Return the sum in progress, or None before the first."""
+        return self._session
+
+    @cached_property
+    def _session(self) -> Session | None:
         return Session.from_bytes(self.session) if self.session else None
 
     def after(self, session: Session, label: int | None = None) -> Wallet:
