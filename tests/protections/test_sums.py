@@ -43,6 +43,21 @@ def finish(session):
     return outcomes(session.folder)
 
 
+def three_ways(begun):
+    """Return a run by every message, by its sums alone, and in the clear, from name to session."""
+    masked, outright, clear = (begun(name) for name in ("masked", "outright", "clear"))
+    sums = outright.federation.collecting
+    outright.federation.collecting = dataclasses.replace(sums, whole=False)
+    in_the_clear(clear)
+    return masked, outright, clear
+
+
+def in_the_clear(session):
+    sums = session.federation.collecting
+    session.federation.collecting = InTheClear(sums.answers, sums.traffic)
+    session.federation.server.sums_only = False
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_masked_outright_and_clear_rounds_have_one_outcome(kind, tmp_path):
     """The run is the same one, down to its number: only the way of the reports differs."""
@@ -51,13 +66,7 @@ def test_masked_outright_and_clear_rounds_have_one_outcome(kind, tmp_path):
         settings = resolve(BASE, SECURE, KINDS[kind])
         return start(settings, task(), tmp_path / name)
 
-    masked, outright, clear = (begun(name) for name in ("masked", "outright", "clear"))
-    outright.federation.collecting = dataclasses.replace(
-        outright.federation.collecting, whole=False
-    )
-    sums = clear.federation.collecting
-    clear.federation.collecting = InTheClear(sums.answers, sums.traffic)
-    clear.federation.server.sums_only = False
+    masked, outright, clear = three_ways(begun)
     found = finish(masked)
     assert isinstance(masked.federation.collecting, SecureSums)
     assert finish(outright) == found
@@ -115,9 +124,7 @@ def test_the_sum_is_that_of_those_whose_vectors_came(lost, tmp_path):
         found = decode_row(row).outcome
     assert found.reports == len(whose)
     clear = start(resolve(BASE, SECURE, ONE_EACH), task(), tmp_path / "clear")
-    sums = clear.federation.collecting
-    clear.federation.collecting = InTheClear(sums.answers, sums.traffic)
-    clear.federation.server.sums_only = False
+    in_the_clear(clear)
     clear.federation.faults = Silent(set(range(12)) - whose)
     assert finish(clear)[0] == (outcome, participants)
     assert encode_outcome(found) == outcome
@@ -140,13 +147,7 @@ def test_who_has_no_finite_loss_is_left_out_as_in_the_clear(tmp_path):
     def begun(name):
         return start(resolve(BASE, SECURE, ONE_EACH), own, tmp_path / name)
 
-    masked, outright, clear = (begun(name) for name in ("masked", "outright", "clear"))
-    outright.federation.collecting = dataclasses.replace(
-        outright.federation.collecting, whole=False
-    )
-    sums = clear.federation.collecting
-    clear.federation.collecting = InTheClear(sums.answers, sums.traffic)
-    clear.federation.server.sums_only = False
+    masked, outright, clear = three_ways(begun)
     found = finish(masked)
     assert masked.log.rows[0]["reports"] == 11
     assert finish(outright) == found

@@ -62,7 +62,7 @@ COHORTS: dict[str, Callable[[int, int, int, int], NDArray[np.int64]]] = {
 def most_participations(
     key: int, rounds: int, clients: int, size: int, cohorts: str = "drawn"
 ) -> int:
-    """Return in how many rounds the client that is asked most often takes part.
+    """Return in how many rounds the client that is asked most often takes part, at most.
 
     Args:
         key: run key.
@@ -74,9 +74,9 @@ def most_participations(
         >>> most_participations(key=0, rounds=10, clients=5, size=5)
         10
     """
-    if size == clients:
-        return rounds
-    drawn = [COHORTS[cohorts](key, round, clients, size) for round in range(rounds)]
+    if size == clients or cohorts == "turns":
+        return -(-rounds // (clients // size))
+    drawn = [draw_cohort(key, round, clients, size) for round in range(rounds)]
     return int(np.unique(np.concatenate(drawn), return_counts=True)[1].max())
 
 

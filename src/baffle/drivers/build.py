@@ -15,9 +15,11 @@ from baffle.config import Settings, groups_of, require_together, rule_of
 from baffle.directions import DENSITY_STEPS, ModelSignature, make_kind
 from baffle.errors import ConfigError, DecodeError
 from baffle.estimators import ESTIMATORS
+from baffle.ledger.replay import Replayed
 from baffle.privacy import PrivacySpec, Sensitivity, noise_multiplier_for, require_levels
-from baffle.protocol import Genesis, Plan, decode_plan, encode_plan
+from baffle.protocol import Genesis, Plan, Rules, Server, decode_plan, encode_plan
 from baffle.protocol.contribution import Form
+from baffle.protocol.policy import Policy
 from baffle.quantisation import MAX_STEP_EXPONENT, Quantiser
 from baffle.secagg.spec import SecureSpec, parameters
 from baffle.updates import UpdateSpec
@@ -206,6 +208,24 @@ def _count_noise(settings: Settings, spec: PrivacySpec, first: Plan) -> float:
     f, limit = settings.federation, first.quantiser.limit
     groups = groups_of(settings, cohort_size(f.clients, f.participation, f.cohort))
     return math.sqrt(groups) * spec.total_sigma(limit) / Sensitivity(limit).clips
+
+
+def server_of(
+    settings: Settings, spec: Genesis, rules: Rules, requests: Policy, at: Replayed
+) -> Server:
+    """Return the state machine of a run's server, where the run stands."""
+    f = settings.federation
+    return Server(
+        spec.run,
+        rules,
+        requests,
+        at.state,
+        f.clients,
+        f.min_reports,
+        at.last,
+        rule_of(settings),
+        sums_only=spec.secure is not None,
+    )
 
 
 def genesis(settings: Settings, signature: ModelSignature, initial: bytes) -> Genesis:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from baffle.backends.torch import evaluate, initial_weights, model_signature
 from baffle.cohort import COHORTS, cohort_size
-from baffle.config import FleetSettings, Settings, resolve, rule_of, to_toml
-from baffle.drivers.build import genesis, policy, with_noise
+from baffle.config import FleetSettings, Settings, resolve, to_toml
+from baffle.drivers.build import genesis, policy, server_of, with_noise
 from baffle.drivers.fleet.asked import one_client_a_pass, pace_of, require_same
 from baffle.drivers.fleet.key import server_key
 from baffle.drivers.fleet.rows import Book
@@ -31,7 +31,7 @@ from baffle.fleet import Coordinator, Downlink, Members, coordinator_of
 from baffle.ledger import Ledger, Row, durable
 from baffle.ledger.database import DATABASE
 from baffle.ledger.replay import Replayed, replay
-from baffle.protocol import Closed, Genesis, Rules, Server
+from baffle.protocol import Closed, Genesis, Rules
 from baffle.protocol.exchange.signed import public_bytes
 from baffle.protocol.participants import encode_participants
 from baffle.updates.state import EMA, WEIGHTS
@@ -257,17 +257,7 @@ def _opened(
     key: Ed25519PrivateKey,
 ) -> FleetRun:
     f, rules, requests = settings.federation, Rules.of(spec), policy(settings, spec.signature)
-    server = Server(
-        spec.run,
-        rules,
-        requests,
-        at.state,
-        f.clients,
-        f.min_reports,
-        at.last,
-        rule_of(settings),
-        sums_only=settings.secure.sums,
-    )
+    server = server_of(settings, spec, rules, requests, at)
     budget = Budget(spec.privacy, settings.privacy.epsilon)
     budget.recall(ledger)
     coordinator = coordinator_of(

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from baffle.backends.torch import Examples, TorchProbe, evaluate, model_signature
+from baffle.backends.torch import Examples, evaluate, model_signature
 from baffle.config import Settings, resolve
 from baffle.directions import ModelSignature, Probe
-from baffle.drivers.local.engine import choose_engine
+from baffle.drivers.local.engine import choose_engine, probe_of
 from baffle.drivers.local.roster import RowsProbe
 from baffle.drivers.local.task import OWN, Loss, Task, examples_of, task_of
 from baffle.errors import ConfigError, DataError
@@ -112,18 +112,7 @@ class TorchBacking:
     def probe(self) -> Probe:
         """Losses on this client's examples."""
         engine = choose_engine(_alone(self.settings), self.task).engine
-        probe = TorchProbe(
-            self.task.model,
-            self.task.loss,
-            self.task.train,
-            chunk=engine.chunk,
-            threads=engine.threads,
-            route=engine.route,
-            precision=engine.precision,
-            compiled=engine.compiled,
-            low_memory=engine.low_memory,
-        )
-        return RowsProbe(probe, self.task.rows[0])
+        return RowsProbe(probe_of(self.task, engine), self.task.rows[0])
 
     @cached_property
     def fingerprint(self) -> bytes:

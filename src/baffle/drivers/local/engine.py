@@ -66,6 +66,21 @@ def choose_engine(settings: Settings, task: Task) -> Settings:
     return settings.model_copy(update={"engine": given.model_copy(update=asdict(best))})
 
 
+def probe_of(task: Task, engine: EngineSettings) -> TorchProbe:
+    """Return what evaluates a task's losses by an engine's choices."""
+    return TorchProbe(
+        task.model,
+        task.loss,
+        task.train,
+        chunk=engine.chunk,
+        threads=engine.threads,
+        route=engine.route,
+        precision=engine.precision,
+        compiled=engine.compiled,
+        low_memory=engine.low_memory,
+    )
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -113,17 +128,7 @@ def _rows(task: Task, plan: Plan, client: int) -> NDArray[np.int64]:
 
 def _speed(task: Task, plan: Plan, engine: Engine, given: EngineSettings) -> float:
     """Return probes a second on the first clients' batches; best of several calls."""
-    probe = TorchProbe(
-        task.model,
-        task.loss,
-        task.train,
-        chunk=engine.chunk,
-        threads=engine.threads,
-        route=engine.route,
-        precision=given.precision,
-        compiled=given.compiled,
-        low_memory=given.low_memory,
-    )
+    probe = probe_of(task, given.model_copy(update=asdict(engine)))
     whole = points_of(plan, probe.signature, 0)
     most = ALONE_POINTS if engine.clients == 1 else 2 * engine.chunk
     if engine.route == POINT_BY_POINT:

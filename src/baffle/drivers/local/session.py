@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.backends.torch import (
-    TorchProbe,
     evaluate,
     initial_weights,
     load_weights,
     model_signature,
 )
 from baffle.cohort import COHORTS, cohort_size
-from baffle.config import Settings, resolve, rule_of, to_toml
-from baffle.drivers.build import genesis, policy, with_noise
+from baffle.config import Settings, resolve, to_toml
+from baffle.drivers.build import genesis, policy, server_of, with_noise
+from baffle.drivers.local.engine import probe_of
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.federation import Federation, Follower, RoundRecord
 from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
@@ -33,8 +33,8 @@ from baffle.drivers.local.traffic import Traffic
 from baffle.drivers.privacy import Budget
 from baffle.errors import ConfigError, LedgerError
 from baffle.ledger import Ledger
-from baffle.ledger.replay import replay
-from baffle.protocol import Genesis, Last, Rules, Server
+from baffle.ledger.replay import Replayed, replay
+from baffle.protocol import Genesis, Last, Rules
 from baffle.protocol.contribution import noise_variance
 from baffle.updates import TrainState
 from baffle.updates.state import EMA, WEIGHTS
@@ -269,33 +269,11 @@ def _session(
     state: TrainState,
     last: Last | None,
 ) -> Session:
-    rules = Rules.of(spec)
-    f = settings.federation
+    rules, f = Rules.of(spec), settings.federation
     task = with_hostile_data(settings, task)
-    probe = TorchProbe(
-        task.model,
-        task.loss,
-        task.train,
-        chunk=settings.engine.chunk,
-        threads=settings.engine.threads,
-        route=settings.engine.route,
-        precision=settings.engine.precision,
-        compiled=settings.engine.compiled,
-        low_memory=settings.engine.low_memory,
-    )
-    roster = Roster(settings.key, spec.run, rules, probe, task.rows)
+    roster = Roster(settings.key, spec.run, rules, probe_of(task, settings.engine), task.rows)
     requests = policy(settings, spec.signature)
-    server = Server(
-        spec.run,
-        rules,
-        requests,
-        state,
-        f.clients,
-        f.min_reports,
-        last,
-        rule_of(settings),
-        sums_only=settings.secure.sums,
-    )
+    server = server_of(settings, spec, rules, requests, Replayed(state, last))
     traffic = Traffic(
         snapshot=sum(a.nbytes for slot in state.numpy().values() for a in slot.values())
     )
