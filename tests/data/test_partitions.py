@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from baffle.data import PARTITIONS, Dataset, load, partition
+from baffle.data.draws import permutation
+from baffle.data.flower import split
 from baffle.errors import DataError
 
 few = settings(deadline=None, max_examples=6)
@@ -172,6 +174,40 @@ def test_impossible_divisions_are_refused(
 def test_without_ids_there_is_no_natural_partition() -> None:
     with pytest.raises(DataError, match=r"ids in made \(known: none\), got None"):
         partition("natural", made(range(10)), 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "missing"),
+    [
+        (np.array(["ann", None, "bob", None], dtype=object), 2),
+        (np.array([1.0, 2.0, np.nan, 2.0]), 1),
+    ],
+)
+def test_rows_without_an_id_are_counted(ids: Any, missing: int) -> None:
+    with pytest.raises(DataError, match=f"every train row of made, found {missing} rows without"):
+        partition("natural", made([0, 1, 2, 3], writer=ids), 2, seed=0)
+
+
+def test_ids_of_kinds_that_have_no_order_are_refused() -> None:
+    ids = np.array(["ann", 7, "bob", 7], dtype=object)
+    with pytest.raises(DataError, match="ids of one kind in 'writer'"):
+        partition("natural", made([0, 1, 2, 3], writer=ids), 2, seed=0)
+
+
+@pytest.mark.parametrize("clients", [1, 7, 100])
+def test_iid_is_what_flowers_partitioner_makes_of_the_same_order(clients: int) -> None:
+    data = load("digits")
+    order = permutation(len(data.train_y), "iid", 3)
+    flower = split("IidPartitioner", {"row": order}, num_partitions=clients)
+    assert_same(partition("iid", data, clients, 3), flower)
+
+
+@given(ids=st.lists(st.integers(-3, 3), min_size=1, max_size=30))
+@few
+def test_natural_is_what_flowers_partitioner_makes(ids: list[int]) -> None:
+    dataset = made(np.arange(len(ids)) % 10, writer=np.array(ids))
+    flower = split("NaturalIdPartitioner", {"id": np.array(ids)}, partition_by="id")
+    assert_same(partition("natural", dataset, len(set(ids)), seed=0), flower)
 
 
 @pytest.mark.parametrize("name", PARTITIONS)

@@ -24,6 +24,8 @@ COSTS = [
     ("lenet5", GREY, 10, {}, 61_706, 416_520),
     ("mlp", (64,), 10, {"widths": (32, 16)}, 2_778, 2_720),
     ("linear", (1, 8, 8), 10, {}, 650, 640),
+    ("signal", (6, 128), 6, {}, 3_286, 112_832),
+    ("signal", (6, 128), 6, {"norm": "group"}, 3_286, 112_832),
 ]
 
 
@@ -40,6 +42,7 @@ GOLDEN = {
     "lenet5": "2d374fd58ea013f1",
     "linear": "59c8a5b343fb3a78",
     "mlp": "286715eebce9e202",
+    "signal": "64cb01630e0acb3a",
     "wrn": "895b51186d08a9c3",
 }
 
@@ -96,7 +99,7 @@ def test_no_state_beside_the_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("activation", ["hardswish", "relu", "selu"])
-@pytest.mark.parametrize("name", ["lenet", "lenet5", "mlp", "wrn"])
+@pytest.mark.parametrize("name", ["lenet", "lenet5", "mlp", "signal", "wrn"])
 def test_the_activation_is_used(name: str, activation: str) -> None:
     model = build(name, GREY, 10, seed=0, activation=activation)
     kinds = {type(layer).__name__.lower() for layer in model.modules()}
@@ -157,7 +160,7 @@ def test_deeper_networks_carry_their_input_over() -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "options", "message"),
     [
-        ("vgg", GREY, {}, "a model among lenet, lenet5, linear, mlp, wrn, got 'vgg'"),
+        ("vgg", GREY, {}, "a model among lenet, lenet5, linear, mlp, signal, wrn, got 'vgg'"),
         ("lenet", (64,), {}, r"\(channels, height, width\) .* got \(64,\); .* choose mlp"),
         ("lenet", (1, 1, 8), {}, "2 pixels a side or more"),
         ("lenet", GREY, {"norm": "batch"}, "a norm among none, group, got 'batch'"),
@@ -167,6 +170,7 @@ def test_deeper_networks_carry_their_input_over() -> None:
         ("lenet", GREY, {"init": "zero"}, "an init among he, torch, got 'zero'"),
         ("lenet5", (1, 30, 30), {}, "28×28 or 32×32 pixels, got 30×30"),
         ("lenet5", (1, 28, 32), {}, "got 28×32"),
+        ("signal", (64,), {}, r"shape \(channels, samples\), got \(64,\)"),
         ("wrn", GREY, {"depth": 11}, "a depth of 10, 16, 22, … .* got depth=11"),
         ("wrn", GREY, {"depth": 4}, "got depth=4"),
         ("wrn", (1, 2, 2), {}, "wrn: .* 4 pixels a side"),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from baffle.data import cifar10, digits, hf, mnist, partitions
+from baffle.data import cifar10, digits, hapt, hf, mnist, partitions, qmnist, wisdm
 from baffle.data.base import Dataset, Rows
 from baffle.data.split import hold_out
 from baffle.errors import DataError
@@ -24,8 +24,11 @@ __all__ = ["DATASETS", "PARTITIONS", "Dataset", "hold_out", "load", "partition"]
 DATASETS: Mapping[str, Callable[..., Dataset]] = {
     "cifar10": cifar10.load,
     "digits": digits.load,
+    "hapt": hapt.load,
     "hf": hf.load,
     "mnist": mnist.load,
+    "qmnist": qmnist.load,
+    "wisdm": wisdm.load,
 }
 
 PARTITIONS: Mapping[str, Callable[..., Sequence[Rows]]] = {

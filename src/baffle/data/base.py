@@ -29,6 +29,7 @@ class Dataset:
         test_y: int64 (m,), each in 0 … classes − 1.
         classes: number of classes, at least 2.
         natural: columns of ids for the train rows, each (n,), for instance {"writer": …}.
+        natural_test: the same for the test rows, each (m,), where it is known whose they are.
 
     Raises:
         DataError: an array is empty, of the wrong type or shape, not finite, or a label is outside
@@ -47,6 +48,7 @@ class Dataset:
     test_y: Labels
     classes: int
     natural: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    natural_test: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.classes < 2:
@@ -62,7 +64,9 @@ class Dataset:
                 f"{self.test_x.shape[1:]}; prepare both in the same way."
             )
         for column, ids in self.natural.items():
-            _check_ids(f"{self.name}: natural[{column!r}]", ids, len(self.train_y))
+            _check_ids(f"{self.name}: natural[{column!r}]", ids, len(self.train_y), "train")
+        for column, ids in self.natural_test.items():
+            _check_ids(f"{self.name}: natural_test[{column!r}]", ids, len(self.test_y), "test")
 
     @property
     def in_shape(self) -> tuple[int, ...]:
@@ -110,9 +114,9 @@ def _check_form(where: str, x: NDArray[Any], y: NDArray[Any]) -> None:
         )
 
 
-def _check_ids(where: str, ids: NDArray[Any], rows: int) -> None:
+def _check_ids(where: str, ids: NDArray[Any], rows: int, split: str) -> None:
     if ids.shape != (rows,):
         raise DataError(
-            f"{where}: expected one id a train row, shape ({rows},), got {ids.shape}; keep ids "
+            f"{where}: expected one id a {split} row, shape ({rows},), got {ids.shape}; keep ids "
             "and rows in step."
         )

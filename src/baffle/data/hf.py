@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from baffle.data.base import Dataset, Floats, Labels
+from baffle.data.columns import read_features, read_ids, read_labels
 from baffle.data.quiet import quiet
 from baffle.data.split import every_fifth
 from baffle.errors import DataError
@@ -22,7 +22,6 @@ _FORMATS = {
     ".parquet": "parquet",
     ".arrow": "arrow",
 }
-_MODES = ("L", "RGB")
 
 
 def load(
@@ -31,7 +30,7 @@ def load(
     source: Any,
     features: str | Sequence[str] = "image",
     label: str = "label",
-    natural: Sequence[str] = (),
+    natural: str | Sequence[str] = (),
     train: str = "train",
     test: str = "test",
     scale: float = 1.0,
@@ -48,7 +47,7 @@ def load(
         features: a column of images (pixels become [0, 1], channels first) or of numbers or
             equally long lists; or several columns of numbers, one a feature.
         label: column of integers, class labels or strings (numbered in sorted order).
-        natural: columns of ids to keep for the train rows.
+        natural: a column of ids to keep for the train rows, or several.
         train: name of the train split.
         test: name of the test split; where `source` has only one split, every fifth row of each
             class is a test row.
@@ -60,8 +59,9 @@ def load(
         Rows float32; images (n, channels, height, width).
 
     Raises:
-        DataError: no such source, split or column, images of different sizes or of another mode
-            than grey (L) or colour (RGB), values that are not numbers.
+        DataError: no such source, split or column, no rows, images of different sizes or of another
+            mode than grey (L) or colour (RGB), values that are not numbers, rows without a label
+            or without an id.
 
     Example:
         >>> import datasets
@@ -70,11 +70,13 @@ def load(
         Dataset('hf', 8 train and 2 test rows of shape (2,), 2 classes)
     """
     splits = _splits(_open(source, root, download), train, test)
+    _check_options(features, scale)
+    natural = _names(natural)
     for part in splits:
         _check_columns(part, [label, *natural, *_names(features)])
-    xs = [_features(part, features, scale) for part in splits]
-    ys, classes = _labels(splits, label)
-    ids = {column: _column(splits[0], column) for column in natural}
+    xs = [read_features(part, features, scale) for part in splits]
+    ys, classes = read_labels(splits, label)
+    ids = {column: read_ids(splits[0], column) for column in natural}
     if len(splits) == 1:
         return _divide(title, xs[0], ys[0], classes, ids)
     return Dataset(title, xs[0], ys[0], xs[1], ys[1], classes, ids)
@@ -155,94 +157,30 @@ def _splits(opened: Any, train: str, test: str) -> list[Any]:
     return [opened[split] for split in wanted]
 
 
+def _check_options(features: Any, scale: Any) -> None:
+    names = _names(features) if isinstance(features, (str, Sequence)) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise DataError(f"hf: expected the name of one column or more as features, got {features}.")
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        raise DataError(f"hf: expected a number as scale, got {scale!r}.")
+
+
 def _names(features: str | Sequence[str]) -> list[str]:
     return [features] if isinstance(features, str) else list(features)
 
 
 def _check_columns(part: Any, columns: Sequence[str]) -> None:
     known = getattr(part, "column_names", None)
-    if known is None:
+    if known is None or not hasattr(part, "__len__"):
         raise DataError(
             f"hf: expected a datasets.Dataset or DatasetDict, got {type(part).__name__}; streamed "
             "data sets have no length, take some rows of them first."
         )
+    if not len(part):
+        raise DataError("hf: expected one row or more in each split, found an empty one.")
     for column in columns:
         if column not in known:
             raise DataError(
                 f"hf: expected a column {column!r}, found {', '.join(known)}; choose with "
                 "features=, label= and natural=."
             )
-
-
-def _column(part: Any, column: str) -> NDArray[Any]:
-    return np.asarray(part.with_format("numpy")[:][column])
-
-
-def _features(part: Any, features: str | Sequence[str], scale: float) -> Floats:
-    if not isinstance(features, str):
-        columns = [_numbers(column, _column(part, column), scale) for column in features]
-        return np.stack([values.reshape(len(part)) for values in columns], axis=1)
-    if isinstance(part.features[features], _datasets().Image):
-        return _images(part, features)
-    values = _numbers(features, _column(part, features), scale)
-    return values.reshape(len(part), -1) if values.ndim == 1 else values
-
-
-def _numbers(column: str, values: NDArray[Any], scale: float) -> Floats:
-    if values.dtype.kind not in "biuf":
-        raise DataError(
-            f"hf: expected numbers of one shape in column {column!r}, got {values.dtype}; encode "
-            "or pad the values first."
-        )
-    return (values * scale).astype(np.float32)
-
-
-def _images(part: Any, column: str) -> Floats:
-    pictures = [_pixels(column, picture) for picture in part.select_columns([column])[:][column]]
-    shapes = {picture.shape for picture in pictures}
-    if len(shapes) > 1:
-        raise DataError(
-            f"hf: expected images of one size in column {column!r}, found {len(shapes)} shapes, "
-            f"such as {sorted(shapes)[:2]}; resize and convert them first (Dataset.map)."
-        )
-    return np.stack(pictures).astype(np.float32) / np.float32(255)
-
-
-def _pixels(column: str, picture: Any) -> NDArray[np.uint8]:
-    """Bytes (channels, height, width)."""
-    mode = getattr(picture, "mode", None)
-    if mode not in _MODES:
-        raise DataError(
-            f"hf: expected images of mode L or RGB in column {column!r}, got {mode}; convert them "
-            'first, for instance with datasets.Image(mode="RGB").'
-        )
-    values = np.asarray(picture, np.uint8)
-    return values[None] if values.ndim == 2 else values.transpose(2, 0, 1)
-
-
-def _labels(splits: Sequence[Any], label: str) -> tuple[list[Labels], int]:
-    """Labels of each split, and how many classes there are."""
-    columns = [_column(part, label) for part in splits]
-    names = getattr(splits[0].features[label], "names", None)
-    if columns[0].dtype.kind in "UOS":
-        return _numbered(columns, label)
-    if any(values.dtype.kind not in "biu" for values in columns):
-        raise DataError(
-            f"hf: expected whole numbers or strings in the label column {label!r}, got "
-            f"{columns[0].dtype}; convert it first, and drop rows without a label."
-        )
-    classes = len(names) if names else 1 + max(int(values.max()) for values in columns)
-    return [values.astype(np.int64) for values in columns], classes
-
-
-def _numbered(columns: Sequence[NDArray[Any]], label: str) -> tuple[list[Labels], int]:
-    names = sorted(set(columns[0].tolist()))
-    numbers = {name: number for number, name in enumerate(names)}
-    unknown = {value for values in columns for value in values.tolist()} - set(names)
-    if unknown:
-        raise DataError(
-            f"hf: expected test labels that occur in the train split's {label!r}, found "
-            f"{sorted(map(str, unknown))[:3]}; drop those rows."
-        )
-    coded = [[numbers[value] for value in values.tolist()] for values in columns]
-    return [np.array(codes, np.int64) for codes in coded], len(names)

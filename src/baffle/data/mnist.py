@@ -12,6 +12,7 @@ from baffle.data.base import Dataset, Floats, Labels
 from baffle.data.files import find_all, find_file
 from baffle.data.idx import read_idx
 from baffle.data.resize import resize
+from baffle.data.writers import TRAIN, read_writers
 from baffle.errors import DataError
 
 FILES = (
@@ -20,10 +21,9 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-WRITERS = "qmnist-train-labels-idx2-int"
 SIDE = 28
 SIZES = (28, 32)
-_SUFFIXES = ("", ".gz")
+FOLDERS, SUFFIXES = ("mnist", "MNIST/raw"), ("", ".gz")
 _HOW = (
     "torchvision.datasets.MNIST(root, download=True) puts them into root/MNIST/raw; put them into "
     "a folder mnist."
@@ -52,7 +52,7 @@ def load(root: str | Path | None = None, *, size: int = 32) -> Dataset:
     """
     if size not in SIZES:
         raise DataError(f"mnist: expected size 28 or 32, got {size}; other sizes are not offered.")
-    paths = find_all(FILES, root, ("mnist", "MNIST/raw"), _SUFFIXES, _HOW)
+    paths = find_all(FILES, root, FOLDERS, SUFFIXES, _HOW)
     train_x, train_y = _split(paths[0], paths[1])
     test_x, test_y = _split(paths[2], paths[3])
     return Dataset(
@@ -106,14 +106,5 @@ def _split(images: Path, labels: Path) -> tuple[NDArray[np.uint8], Labels]:
 
 
 def _writers(folder: Path, labels: Labels) -> dict[str, NDArray[Any]]:
-    path = find_file(folder, WRITERS, _SUFFIXES)
-    if path is None:
-        return {}
-    table = read_idx(path, np.int32, axes=2)
-    # Columns: class, series, writer, … The classes prove that the rows are in MNIST's order.
-    if table.shape != (len(labels), 8) or not np.array_equal(table[:, 0], labels):
-        raise DataError(
-            f"{path}: expected {len(labels)} rows of 8 columns whose first is MNIST's labels, "
-            f"found shape {table.shape} or other labels; remove it or fetch QMNIST's train file."
-        )
-    return {"writer": table[:, 2].astype(np.int64)}
+    path = find_file(folder, TRAIN, SUFFIXES)
+    return {} if path is None else {"writer": read_writers(path, labels)}

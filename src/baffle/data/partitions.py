@@ -1,9 +1,9 @@
 """Ways to divide the train rows among clients.
 
 Each takes a data set, the number of clients and a seed, and returns one array of row indices a
-client. `sampled` and the order in `iid` depend on the arguments alone; `dirichlet` and
-`pathological` draw inside flwr-datasets, from NumPy's default generator, so they repeat on the same
-versions of these two packages.
+client. `iid`, `natural` and `sampled` depend on the arguments alone; `dirichlet` and `pathological`
+draw inside flwr-datasets, from NumPy's default generator, so they repeat on the same versions of
+these two packages.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def iid(dataset: Dataset, num_clients: int, seed: int) -> list[Rows]:
     """
     _check_clients(dataset, num_clients)
     order = permutation(len(dataset.train_y), "iid", seed)
-    return split("IidPartitioner", {"row": order}, num_partitions=num_clients)
+    return [np.asarray(rows, np.int64) for rows in np.array_split(order, num_clients)]
 
 
 def dirichlet(
@@ -165,7 +165,7 @@ def natural(
         One int64 array of row indices a client, none empty.
 
     Raises:
-        DataError: no such column, or more clients than ids.
+        DataError: no such column, more clients than ids, or rows without an id.
 
     Example:
         >>> from dataclasses import replace
@@ -176,13 +176,14 @@ def natural(
         7
     """
     column = _column(dataset, column)
-    ids = len(np.unique(dataset.natural[column]))
+    rows, starts = _by_id(dataset, column)
+    ids = len(starts)
     if not 1 <= num_clients <= ids:
         raise DataError(
             f"natural: expected between 1 and {ids} clients, one an id of {column!r} in "
             f"{dataset.name}, got {num_clients}."
         )
-    parts = split("NaturalIdPartitioner", {"id": dataset.natural[column]}, partition_by="id")
+    parts = np.split(rows, starts[1:])
     chosen = np.sort(distinct(ids, num_clients, "natural", seed))
     return [parts[client] for client in chosen]
 
@@ -225,6 +226,26 @@ def _check_clients(dataset: Dataset, num_clients: int) -> None:
             f"{dataset.name}: expected between 1 and {rows} clients, as there are train rows, got "
             f"{num_clients}; the partition 'sampled' takes any number."
         )
+
+
+def _by_id(dataset: Dataset, column: str) -> tuple[Rows, Rows]:
+    """Rows in the order of their ids, and where each id's begin."""
+    ids = dataset.natural[column]
+    # None, and NaN, which alone does not equal itself: what a table's empty field is read as.
+    missing = sum(value is None or value != value for value in ids.tolist())
+    if missing:
+        raise DataError(
+            f"natural: expected an id in {column!r} for every train row of {dataset.name}, found "
+            f"{missing} rows without one; drop them or give them ids first."
+        )
+    try:
+        order = np.argsort(ids, kind="stable")
+    except TypeError as error:  # such as numbers among strings
+        raise DataError(
+            f"natural: expected ids of one kind in {column!r} of {dataset.name}, got: {error}"
+        ) from error
+    _, starts = np.unique(ids[order], return_index=True)
+    return order.astype(np.int64), starts.astype(np.int64)
 
 
 def _column(dataset: Dataset, column: str | None) -> str:

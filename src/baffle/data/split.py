@@ -48,6 +48,24 @@ def every_fifth(labels: Labels) -> NDArray[np.bool_]:
     return rank_in_class(labels) % 5 == 4
 
 
+def last_fifth(groups: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Marks the last fifth of the rows of each group, for rows that stand in the order of time.
+
+    Args:
+        groups: int64 (n,), for instance a number for each person and activity.
+
+    Returns:
+        bool (n,): True for the last ⌊rows / 5⌋ of each group, so none of a group below five.
+
+    Example:
+        >>> last_fifth(np.array([1, 1, 1, 1, 1, 2])).tolist()
+        [False, False, False, False, True, False]
+    """
+    _, group, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    sizes = counts[group]
+    return np.asarray(rank_in_class(groups) >= sizes - sizes // 5)
+
+
 def hold_out(dataset: Dataset, per_class: int, seed: int) -> tuple[Dataset, Dataset]:
     """Keeps some train rows of each class back, to tune on without looking at the test rows.
 
@@ -84,4 +102,10 @@ def hold_out(dataset: Dataset, per_class: int, seed: int) -> tuple[Dataset, Data
         train_y=dataset.train_y[~held],
         natural={column: ids[~held] for column, ids in dataset.natural.items()},
     )
-    return final, replace(final, test_x=dataset.train_x[held], test_y=dataset.train_y[held])
+    tuning = replace(
+        final,
+        test_x=dataset.train_x[held],
+        test_y=dataset.train_y[held],
+        natural_test={column: ids[held] for column, ids in dataset.natural.items()},
+    )
+    return final, tuning

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from baffle.errors import ModelError
-from baffle.models import lenet, lenet5, linear, mlp, wrn
+from baffle.models import lenet, lenet5, linear, mlp, signal, wrn
 from baffle.models.cost import Cost, count
 from baffle.models.init import initialise
 
@@ -27,6 +27,7 @@ MODELS: Mapping[str, Callable[..., nn.Module]] = {
     "lenet5": lenet5.lenet5,
     "linear": linear.linear,
     "mlp": mlp.mlp,
+    "signal": signal.signal,
     "wrn": wrn.wrn,
 }
 

@@ -70,7 +70,7 @@ def initialise(model: nn.Module, seed: int, init: str = "torch") -> None:
     if init not in INITS:
         raise ModelError(f"expected an init among {', '.join(sorted(INITS))}, got {init!r}.")
     for name, layer in model.named_modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+        if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Linear)):
             _fill(layer, name, seed, init)
         elif any(True for _ in layer.parameters(recurse=False)):
             raise ModelError(
@@ -79,7 +79,7 @@ def initialise(model: nn.Module, seed: int, init: str = "torch") -> None:
             )
 
 
-def _fill(layer: nn.Conv2d | nn.Linear, name: str, seed: int, init: str) -> None:
+def _fill(layer: nn.Conv1d | nn.Conv2d | nn.Linear, name: str, seed: int, init: str) -> None:
     bound_of, draw_bias = INITS[init]
     bound = bound_of(layer.weight[0].numel())
     with torch.no_grad():
