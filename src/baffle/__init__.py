@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
+    "advise": "baffle.api",
     "federate": "baffle.api",
     "Result": "baffle.api",
     "Settings": "baffle.config",
@@ -18,7 +19,7 @@ _PUBLIC = {
 }
 
 __version__ = "0.1.0"
-__all__ = ["BaffleError", "Result", "Settings", "__version__", "federate", "resolve"]
+__all__ = ["BaffleError", "Result", "Settings", "__version__", "advise", "federate", "resolve"]
 
 
 def __getattr__(name: str) -> Any:

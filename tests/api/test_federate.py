@@ -189,7 +189,7 @@ def test_frozen_parameters_and_buffers_stay(tmp_path):
 
 def test_public_names_are_these():
     assert baffle.__all__ == [
-        "BaffleError", "Result", "Settings", "__version__", "federate", "resolve",
+        "BaffleError", "Result", "Settings", "__version__", "advise", "federate", "resolve",
     ]  # fmt: skip
     assert all(getattr(baffle, name) is not None for name in baffle.__all__)
     with pytest.raises(AttributeError, match="no attribute 'federated'"):

@@ -84,7 +84,10 @@ def test_the_file_says_all_of_it(given, tmp_path):
         ({"update": {"schedule": "steep"}}, "must be one of constant, cosine, linear, got 'steep'"),
         ({"federation": {"dropout": 1.0}}, "federation.dropout must be less than 1, got 1.0"),
         ({"federation": {"weight_cap": 2**32}}, "federation.weight_cap must be less than"),
-        ({"algorithm": "magic"}, "algorithm must be one of baffle, baffle-paper, got 'magic'"),
+        (
+            {"algorithm": "magic"},
+            "algorithm must be one of baffle, baffle-paper, mezo, decomfl, fedsgd",
+        ),
         ({"algorithm": ["baffle"]}, "algorithm must be one of baffle, baffle-paper"),
     ],
 )

@@ -44,6 +44,7 @@ def test_a_good_one_knows_its_shape() -> None:
         ({"train_y": np.array([0, 1, 0, 1], np.int32)}, "int64 .* got int32"),
         ({"test_x": np.zeros((2, 3), np.float32)}, r"shape \(2,\), got \(3,\)"),
         ({"natural": {"writer": np.zeros(3)}}, r"natural\['writer'\]: .* got \(3,\)"),
+        ({"natural_test": {"who": np.zeros(4)}}, r"one id a test row, shape \(2,\), got \(4,\)"),
     ],
 )
 def test_a_bad_one_is_refused_with_what_was_found(changes: dict[str, Any], message: str) -> None:

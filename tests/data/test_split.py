@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from baffle.data import hold_out, load
-from baffle.data.split import every_fifth, rank_in_class
+from baffle.data.split import every_fifth, last_fifth, rank_in_class
 from baffle.errors import DataError
 
 
@@ -33,6 +33,8 @@ def test_rows_held_out_leave_the_train_rows() -> None:
     assert np.bincount(tuning.test_y).tolist() == [20] * 10
     assert len(final.train_y) + len(tuning.test_y) == len(data.train_y)
     kept = final.natural["row"]
+    assert np.array_equal(data.train_y[tuning.natural_test["row"]], tuning.test_y)
+    assert final.natural_test == data.natural_test
     np.testing.assert_array_equal(data.train_x[kept], final.train_x)
     held = np.delete(np.arange(len(data.train_y)), kept)
     np.testing.assert_array_equal(data.train_x[held], tuning.test_x)
@@ -51,3 +53,13 @@ def test_the_seed_decides_which() -> None:
 def test_a_class_keeps_train_rows(per_class: int) -> None:
     with pytest.raises(DataError, match=f"between 1 and 139 rows a class .* got {per_class}"):
         hold_out(load("digits"), per_class, seed=0)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=60))
+def test_the_last_fifth_of_each_group_is_marked(groups: list[int]) -> None:
+    values = np.array(groups)
+    marked = last_fifth(values)
+    for group in set(groups):
+        rows = np.flatnonzero(values == group)
+        count = len(rows) // 5
+        assert marked[rows].tolist() == [False] * (len(rows) - count) + [True] * count

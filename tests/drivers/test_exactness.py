@@ -6,11 +6,12 @@ import torch
 
 from baffle.backends.torch.ops import TorchOps
 from baffle.config import load_config, resolve
-from baffle.drivers.local.session import start
+from baffle.drivers.local.session import resume, start
 from baffle.drivers.local.task import task_of
 from baffle.errors import LedgerError
 from baffle.ledger import Ledger
 from baffle.ledger.replay import replay, states
+from baffle.protocol import decode_plan
 from baffle.updates import NUMPY
 from tests.drivers.small import FULL, begin, digests, finished
 
@@ -40,6 +41,29 @@ def test_replay_gives_the_live_bits_at_every_round(tmp_path, ops):
                 assert replay(ledger, round_, ops).state.digest() == live[round_ - 1]
     finally:
         torch.set_num_threads(threads)
+
+
+MEASURED = {
+    "rounds": 4,
+    "probe": {"radii": "by_tensor", "split": "measured"},
+    "groups": {"number": 2},
+}
+
+
+def test_measured_choices_resume_anywhere_and_replay_on_either_library(tmp_path):
+    live = finished(tmp_path / "whole", MEASURED)
+    begin(tmp_path / "broken", MEASURED).close()
+    for until in (1, 4):
+        part = resume(tmp_path / "broken", task_of)
+        part.run(stop=lambda part=part, until=until: part.state.round >= until)
+        part.close()
+    assert digests(tmp_path / "broken") == live
+    with Ledger.open(tmp_path / "whole") as ledger:
+        plans = [decode_plan(row.plan) for row in ledger.rows()]
+        assert any(plan.scale_exponents for plan in plans)
+        assert len({plan.num_directions for plan in plans}) > 1
+        for ops in (NUMPY, TorchOps()):
+            assert [s.state.digest() for s in states(ledger, since=0, ops=ops)][1:] == live
 
 
 def test_replay_after_pruning_behind_a_snapshot(tmp_path):

@@ -22,6 +22,8 @@ COSTS = [
     ("wrn", COLOUR, 100, {}, 314_404, 44_495_360),
     ("lenet5", (1, 28, 28), 10, {}, 61_706, 416_520),
     ("lenet5", GREY, 10, {}, 61_706, 416_520),
+    ("convnet", (1, 28, 28), 10, {}, 2_826, 97_088),
+    ("convnet", (3, 9, 15), 10, {"norm": "none"}, 2_106, 38_144),
     ("mlp", (64,), 10, {"widths": (32, 16)}, 2_778, 2_720),
     ("linear", (1, 8, 8), 10, {}, 650, 640),
     ("signal", (6, 128), 6, {}, 3_286, 112_832),
@@ -38,6 +40,7 @@ def test_costs(
 
 
 GOLDEN = {
+    "convnet": "33b56838dae03ff2",
     "lenet": "3ccbebd4fb429c9f",
     "lenet5": "2d374fd58ea013f1",
     "linear": "59c8a5b343fb3a78",
@@ -99,7 +102,7 @@ def test_no_state_beside_the_weights(name: str) -> None:
 
 
 @pytest.mark.parametrize("activation", ["hardswish", "relu", "selu"])
-@pytest.mark.parametrize("name", ["lenet", "lenet5", "mlp", "signal", "wrn"])
+@pytest.mark.parametrize("name", ["convnet", "lenet", "lenet5", "mlp", "signal", "wrn"])
 def test_the_activation_is_used(name: str, activation: str) -> None:
     model = build(name, GREY, 10, seed=0, activation=activation)
     kinds = {type(layer).__name__.lower() for layer in model.modules()}
@@ -160,7 +163,7 @@ def test_deeper_networks_carry_their_input_over() -> None:
 @pytest.mark.parametrize(
     ("name", "shape", "options", "message"),
     [
-        ("vgg", GREY, {}, "a model among lenet, lenet5, linear, mlp, signal, wrn, got 'vgg'"),
+        ("vgg", GREY, {}, "a model among convnet, lenet, .*, signal, wrn, got 'vgg'"),
         ("lenet", (64,), {}, r"\(channels, height, width\) .* got \(64,\); .* choose mlp"),
         ("lenet", (1, 1, 8), {}, "2 pixels a side or more"),
         ("lenet", GREY, {"norm": "batch"}, "a norm among none, group, got 'batch'"),

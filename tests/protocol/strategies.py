@@ -14,6 +14,7 @@ finite = st.floats(0, 1e300).map(abs)
 def plans(draw):
     directions = draw(st.integers(2, 40))
     scales = draw(st.lists(st.integers(-128, 127), max_size=5))
+    candidates = draw(st.sampled_from([0, 0, 1, 2, 2**16 - 1]))
     return Plan(
         run=draw(st.binary(min_size=16, max_size=16)),
         round=draw(u32),
@@ -29,11 +30,14 @@ def plans(draw):
         scale_exponents=tuple(scales) if any(scales) else (),
         step_exponent=draw(st.integers(-126, 126)),
         bits=draw(st.integers(1, 24)),
-        batch=draw(u32),
+        batch=draw(st.integers(1, candidates) if candidates else u32),
         weighting=draw(st.sampled_from(["uniform", "examples"])),
         weight_cap=draw(st.integers(1, 2**32 - 1)),
         step_size=draw(finite),
         local_factor=draw(finite),
+        groups=draw(st.sampled_from([1, 1, 2, 2**16 - 1])),
+        shared_directions=draw(st.booleans()),
+        candidates=candidates,
     )
 
 

@@ -63,6 +63,31 @@ def test_golden_plan():
     )  # fmt: skip
 
 
+def test_golden_plan_with_candidates():
+    plan = dataclasses.replace(PLAN, candidates=64, groups=3)
+    plain = encode_plan(PLAN)
+    assert encode_plan(plan) == b"\x50\x03" + plain[2:] + bytes.fromhex("0300004000")
+    alone = dataclasses.replace(PLAN, candidates=64)
+    assert encode_plan(alone) == b"\x50\x03" + plain[2:] + bytes.fromhex("0100004000")
+
+
+@pytest.mark.parametrize(
+    ("candidates", "batch", "said"),
+    [
+        (0, 1, "a plan without candidates has version 1 or 2"),
+        (4, 0, "B in 1 to 4"),
+        (4, 5, "got 5"),
+    ],
+)
+def test_candidates_that_make_no_sense_are_refused(candidates, batch, said):
+    plan = dataclasses.replace(PLAN, candidates=9, batch=1)
+    data = bytearray(encode_plan(plan))
+    data[-2:] = candidates.to_bytes(2, "little")
+    data[79:83] = batch.to_bytes(4, "little")
+    with pytest.raises(DecodeError, match=said):
+        decode_plan(bytes(data))
+
+
 def test_golden_report():
     assert encode_report(REPORT, 16).hex() == (
         "5201" "0001020304050607" "07000000" "03000000" "04000000" "01000000" "c24e0200"
@@ -178,6 +203,6 @@ def test_lengths_are_checked_before_anything_is_allocated():
 
 def test_another_version_is_named():
     other = bytearray(encode_plan(PLAN))
-    other[1] = 3
-    with pytest.raises(DecodeError, match="expected version 1 or 2, got 3"):
+    other[1] = 4
+    with pytest.raises(DecodeError, match="expected version 1 or 2 or 3, got 4"):
         decode_plan(bytes(other))

@@ -1,7 +1,7 @@
 """What to ask for next: radius, estimator, quantisation step and step size from the last round.
 
-Each choice is a function of the last plan and outcome and of the round's number, so that a server
-that starts again asks for the same. Powers of two throughout.
+Each choice is a function of the last plan and outcome, of the round's number, and of the training
+state, so that a server that starts again asks for the same. Powers of two throughout.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from baffle.algorithms.radii import TensorRadii
 from baffle.algorithms.schedules import SCHEDULES
+from baffle.algorithms.split import Split
 from baffle.estimators import Estimator
 from baffle.estimators.central import Central
 from baffle.estimators.mean_baseline import MeanBaseline
 from baffle.protocol import Last, Outcome, Plan
 from baffle.quantisation import MAX_STEP_EXPONENT, Quantiser
+from baffle.updates import TrainState
 from baffle.updates.rebuild import standard_deviation
 
 START_RADIUS_EXPONENT = -9
@@ -44,6 +47,8 @@ class AutoPolicy:
         noise: of the count of clipped reports, as the standard deviation of its share times the
             round's weight; 0 where counts are exact. With it the step follows that count, since
             nothing else of what it could follow is sent.
+        radii: decides radii by tensor; None for equal ones.
+        split: decides K and B; None where they stay.
     """
 
     first: Plan
@@ -56,8 +61,17 @@ class AutoPolicy:
     normalised: bool
     local_step_size: float
     noise: float = 0.0
+    radii: TensorRadii | None = None
+    split: Split | None = None
 
-    def plan(self, run: bytes, round: int, digest: bytes, last: Last | None) -> Plan:
+    def plan(
+        self,
+        run: bytes,
+        round: int,
+        digest: bytes,
+        last: Last | None,
+        state: TrainState | None = None,
+    ) -> Plan:
         """Return the plan of a round."""
         step_size = self.step_size * SCHEDULES[self.schedule](round, self.rounds)
         plan = replace(self.first, run=run, round=round, digest=digest, step_size=step_size)
@@ -71,6 +85,11 @@ class AutoPolicy:
             step_exponent=step,
             local_factor=self._local_factor(step_size, last),
         )
+        if self.split:
+            directions, batch = self.split.choose(last)
+            plan = replace(plan, num_directions=directions, batch=batch)
+        if self.radii and state:
+            plan = replace(plan, scale_exponents=self.radii.choose(last.plan, state))
         return self._with_estimator(plan, last) if self.auto_estimator else plan
 
     def _next_step(self, last: Last) -> int:
@@ -79,7 +98,7 @@ class AutoPolicy:
     def _with_estimator(self, plan: Plan, last: Last) -> Plan:
         """Choose between one-sided and antithetic at equal probes."""
         estimator, directions = choose_estimator(
-            last, plan.radius_exponent, self.first.num_directions, self.first.pairs
+            last, plan.radius_exponent, plan.num_directions, self.first.pairs
         )
         pairs = self.first.pairs if estimator.name == MeanBaseline.name else directions
         return replace(plan, estimator_code=estimator.code, num_directions=directions, pairs=pairs)
@@ -118,11 +137,8 @@ def choose_estimator(
     ratio = even_to_odd(last.outcome)
     if ratio is None:
         was_central = last.plan.estimator_code == Central.code
-        return (
-            (Central(), last.plan.num_directions)
-            if was_central
-            else (MeanBaseline(), num_directions)
-        )
+        halved = max(1, (num_directions + pairs) // 2)
+        return (Central(), halved) if was_central else (MeanBaseline(), num_directions)
     ratio = math.ldexp(ratio, 2 * (radius_exponent - last.plan.radius_exponent))
     if ratio > CROSSOVER:
         return Central(), max(1, (num_directions + pairs) // 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from baffle.algorithms import baffle, baffle_paper
+from baffle.algorithms import baffle, baffle_paper, decomfl, mezo
 from baffle.errors import ConfigError
 
 Choices = Mapping[str, Mapping[str, Any]]
@@ -17,6 +17,8 @@ Choices = Mapping[str, Mapping[str, Any]]
 ALGORITHMS: dict[str, Choices] = {
     "baffle": baffle.CHOICES,
     "baffle-paper": baffle_paper.CHOICES,
+    "mezo": mezo.CHOICES,
+    "decomfl": decomfl.CHOICES,
 }
 
 

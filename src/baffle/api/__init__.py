@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from baffle.api.advise import advise
 from baffle.api.federate import Result, federate
 from baffle.api.run import Hooks, go_on, run
 
-__all__ = ["Hooks", "Result", "federate", "go_on", "run"]
+__all__ = ["Hooks", "Result", "advise", "federate", "go_on", "run"]

@@ -10,7 +10,7 @@ from typing import Any
 from baffle.api.run import Hooks
 from baffle.drivers.local.calibrate import Trial
 from baffle.drivers.local.metrics import Row
-from baffle.drivers.local.session import Session
+from baffle.drivers.local.training import Training
 from baffle.monitor import Monitor
 from baffle.report import Summary
 
@@ -34,7 +34,7 @@ def monitored(monitor: Monitor, hooks: Hooks = Hooks()) -> Hooks:  # noqa: B008
             "calibration", step_size=trial.step_size, loss=trial.loss, seconds=trial.seconds
         )
 
-    def start(session: Session) -> None:
+    def start(session: Training) -> None:
         hooks.on_start(session)
         monitor.begin(about(session))
 
@@ -49,10 +49,10 @@ def monitored(monitor: Monitor, hooks: Hooks = Hooks()) -> Hooks:  # noqa: B008
     return replace(hooks, on_trial=trial, on_start=start, on_round=row, on_end=end)
 
 
-def about(session: Session) -> Mapping[str, Any]:
+def about(session: Training) -> Mapping[str, Any]:
     """Return what monitors are told of a run before its first row."""
     return {
-        "run": session.federation.server.run.hex(),
+        "run": session.run_id.hex(),
         "run_dir": str(session.folder),
         "round": session.state.round,
         "rounds": session.settings.rounds,

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from safetensors.numpy import save_file
 
+from baffle.baselines import BASELINES
 from baffle.config import Settings
+from baffle.drivers.local.baseline import choose_threads, start_baseline
 from baffle.drivers.local.calibrate import Trial, calibrate
-from baffle.drivers.local.engine import choose_engine
+from baffle.drivers.local.engine import choose_engine, cores
 from baffle.drivers.local.metrics import Row
-from baffle.drivers.local.session import Session, resume, start
+from baffle.drivers.local.session import resume, start
 from baffle.drivers.local.task import Task
+from baffle.drivers.local.training import Begin, Training
 from baffle.errors import LedgerError
 from baffle.report import Summary, draw_curves, summarise
 
@@ -35,7 +38,7 @@ class Hooks:
     """
 
     on_trial: Callable[[Trial], None] = lambda trial: None
-    on_start: Callable[[Session], None] = lambda session: None
+    on_start: Callable[[Training], None] = lambda session: None
     on_round: Callable[[Row], None] = lambda row: None
     stop: Callable[[], bool] = lambda: False
     on_end: Callable[[Summary], None] = lambda summary: None
@@ -50,15 +53,22 @@ def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) ->
         folder: run folder, made if missing.
         hooks: who is told what.
     """
-    settings = choose_engine(settings, task)
+    settings, begin = _prepared(settings, task)
     trials: list[Trial] = []
     if settings.update.step_size == "auto":
-        step_size, trials = calibrate(settings, task, hooks.on_trial)
+        step_size, trials = calibrate(settings, task, hooks.on_trial, begin)
         update = settings.update.model_copy(update={"step_size": step_size})
         settings = settings.model_copy(update={"update": update})
-    session = start(settings, task, folder)
+    session = begin(settings, task, folder)
     _add_cost(session, trials)
     return _train(session, hooks)
+
+
+def _prepared(settings: Settings, task: Task) -> tuple[Settings, Begin]:
+    """Return the settings with what is measured of this machine, and how such a run begins."""
+    if settings.algorithm in BASELINES:
+        return choose_threads(settings, task, sorted({1, cores()})), start_baseline
+    return choose_engine(settings, task), start
 
 
 def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hooks()) -> Summary:
@@ -66,13 +76,13 @@ def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hoo
     return _train(resume(folder, task_for), hooks)
 
 
-def _add_cost(session: Session, trials: list[Trial]) -> None:
+def _add_cost(session: Training, trials: list[Trial]) -> None:
     """Count what the trials cost into the run's totals: they are part of the training."""
-    names = ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")
+    names = [f.name for f in fields(Trial) if f.name not in ("step_size", "loss")]
     session.begin_at({name: sum(getattr(t, name) for t in trials) for name in names})
 
 
-def _train(session: Session, hooks: Hooks) -> Summary:
+def _train(session: Training, hooks: Hooks) -> Summary:
     try:
         hooks.on_start(session)
         session.run(hooks.on_round, hooks.stop)

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from baffle.cli import bench, models, runs, watch
+from baffle.cli import advise, bench, compare, diagnose, models, runs, watch
 from baffle.errors import BaffleError
 
 app = typer.Typer(
@@ -18,7 +18,14 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-for command in (*runs.COMMANDS, watch.watch, *models.COMMANDS):
+for command in (
+    *runs.COMMANDS,
+    watch.watch,
+    compare.compare,
+    diagnose.diagnose,
+    advise.advise,
+    *models.COMMANDS,
+):
     app.command()(command)
 app.add_typer(bench.app, name="bench")
 

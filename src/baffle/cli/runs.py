@@ -19,6 +19,7 @@ from baffle.cli.monitors import (
 )
 from baffle.cli.output import Output
 from baffle.config import load_config, resolve
+from baffle.drivers.local.baseline_rules import require_ledger
 from baffle.errors import ConfigError, LedgerError
 
 Json = Annotated[
@@ -31,7 +32,10 @@ def run(
     config: Annotated[
         Path | None, typer.Argument(help="A configuration file; the digits by default.")
     ] = None,
-    algorithm: Annotated[str | None, typer.Option(help="baffle or baffle-paper.")] = None,
+    algorithm: Annotated[
+        str | None,
+        typer.Option(help="baffle, baffle-paper, mezo, decomfl, or a baseline: fedavg, es …"),
+    ] = None,
     key: Annotated[
         int | None, typer.Option(help="Run key: every random number comes from it.")
     ] = None,
@@ -41,7 +45,7 @@ def run(
         float | None, typer.Option(help="Share of them asked each round.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="digits, mnist, cifar10.")] = None,
-    model: Annotated[str | None, typer.Option(help="mlp, linear, lenet, lenet5, wrn.")] = None,
+    model: Annotated[str | None, typer.Option(help="mlp, linear, convnet, lenet, wrn …")] = None,
     radius: Annotated[str | None, typer.Option(help="Probing radius, or auto.")] = None,
     num_directions: Annotated[
         int | None, typer.Option("--num-directions", "-K", help="Directions a step.")
@@ -119,6 +123,7 @@ def verify(run: Run, as_json: Json = False) -> None:
     from baffle.ledger import Ledger
     from baffle.ledger.replay import states
 
+    require_ledger(run)
     with Ledger.open(run) as ledger:
         ledger.verify()
         first = ledger.snapshots[0]
@@ -154,6 +159,7 @@ def replay(
     from baffle.ledger import Ledger
     from baffle.ledger.replay import replay as rebuild
 
+    require_ledger(run)
     with Ledger.open(run) as ledger:
         _require_round(ledger.last_round, round)
         state = rebuild(ledger, round).state

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from baffle.api import Hooks
 from baffle.api.monitoring import monitored
+from baffle.baselines import BASELINES
 from baffle.cli.interrupt import Interrupt
 from baffle.cli.output import Output
+from baffle.config import Settings
 from baffle.drivers.local.calibrate import Trial
-from baffle.drivers.local.session import Session
+from baffle.drivers.local.training import Training
 from baffle.monitor import Many
 from baffle.report import Progress, Summary
 
@@ -27,7 +29,9 @@ def trained(output: Output, monitors: Many, work: Callable[[Hooks], Summary]) ->
         hooks = Hooks(watcher.trial, watcher.start, watcher.round, stop)
         summary = work(monitored(monitors, hooks))
     renderables = [summary.as_table()]
-    if stop.caught:
+    if stop.caught and summary.algorithm in BASELINES:
+        renderables.append("interrupted at a round's border; a baseline's run cannot go on")
+    elif stop.caught:
         renderables.append(
             f"interrupted at a round's border; go on with: baffle resume {summary.run_dir}"
         )
@@ -37,6 +41,16 @@ def trained(output: Output, monitors: Many, work: Callable[[Hooks], Summary]) ->
             "the privacy budget"
         )
     output.show(json.loads(summary.as_json()), *renderables)
+
+
+def _means(settings: Settings) -> str:
+    """Return what a round is made of, in one line."""
+    s = settings
+    step = f"batch {s.probe.batch or 'all'}, step size {s.update.step_size:.4g}"
+    if s.algorithm not in BASELINES:
+        return f"K {s.probe.num_directions}, {step}, chunk {s.engine.chunk}"
+    directions = f"K {s.probe.num_directions}, " if BASELINES[s.algorithm].directions else ""
+    return f"{directions}local steps {s.probe.num_local_steps}, {step}"
 
 
 class Watcher:
@@ -60,15 +74,13 @@ class Watcher:
             f"  ({trial.seconds:.1f} s)"
         )
 
-    def start(self, session: Session) -> None:
+    def start(self, session: Training) -> None:
         """Say what is about to run and where it is kept; begin the live line."""
         s = session.settings
         self.console.print(
             f"{s.algorithm} on {s.data.name}, {s.model.name} of {session.dimension:,} parameters; "
-            f"{s.federation.clients:,} clients, {session.federation.cohort:,} asked a round\n"
-            f"K {s.probe.num_directions}, batch {s.probe.batch or 'all'}, "
-            f"step size {s.update.step_size:.4g}, chunk {s.engine.chunk}, "
-            f"threads {s.engine.threads}"
+            f"{s.federation.clients:,} clients, {session.cohort:,} asked a round\n"
+            f"{_means(s)}, threads {s.engine.threads}"
         )
         self.console.print(f"run folder {session.folder}")
         self.progress = Progress(self.console, s.rounds, private=s.privacy.unit != "none")

@@ -21,6 +21,7 @@ def require_together(settings: Settings) -> None:
         >>> require_together(Settings())
     """
     _require_reports(settings)
+    _require_candidates(settings)
     _require_groups(settings)
     _require_noise(settings)
     _require_rule(settings)
@@ -54,6 +55,22 @@ def _require_reports(settings: Settings) -> None:
         raise ConfigError(
             f"federation.min_reports is {wanted}, and a round asks {asked} clients: no round could "
             "ever count"
+        )
+
+
+def _require_candidates(settings: Settings) -> None:
+    p = settings.probe
+    if not p.candidates:
+        return
+    if not 1 <= p.batch <= p.candidates:
+        raise ConfigError(
+            f"probe.candidates is {p.candidates}, of which probe.batch are picked: expected a "
+            f"batch of 1 to {p.candidates}, got {p.batch}"
+        )
+    if settings.privacy.unit == "example":
+        raise ConfigError(
+            "with the example as unit of privacy a client takes each example with the same secret "
+            "chance, and picking by losses would tell of them: set probe.candidates to 0"
         )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from baffle.algorithms import choices
+from baffle.algorithms import ALGORITHMS
+from baffle.baselines import BASELINES
 from baffle.config.settings import Settings
 from baffle.errors import ConfigError
 
@@ -30,11 +31,21 @@ def resolve(*layers: Mapping[str, Any]) -> Settings:
     given: dict[str, Any] = {}
     for layer in layers:
         given = _merged(given, layer)
-    named = given.get("algorithm", "baffle")
+    chosen = _choices(str(given.get("algorithm", "baffle")))
     try:
-        return Settings.model_validate(_merged(choices(str(named)), given))
+        return Settings.model_validate(_merged(chosen, given))
     except ValidationError as problem:
         raise ConfigError(sentence(problem, Settings)) from None
+
+
+def _choices(name: str) -> Mapping[str, Any]:
+    """Return what an algorithm or a baseline chooses, by section."""
+    if name in BASELINES:
+        return BASELINES[name].choices
+    if name in ALGORITHMS:
+        return ALGORITHMS[name]
+    known = ", ".join((*ALGORITHMS, *BASELINES))
+    raise ConfigError(f"algorithm must be one of {known}, got {name!r}")
 
 
 def load_config(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from baffle.aggregation import RULES
 from baffle.algorithms import ALGORITHMS, SCHEDULES
+from baffle.baselines import BASELINES
 from baffle.cohort import COHORTS
 from baffle.directions import KINDS
 from baffle.estimators import ESTIMATORS
@@ -41,7 +42,7 @@ DirectionName = Annotated[str, _one_of(KINDS)]
 EstimatorName = Annotated[str, _one_of(("auto", *ESTIMATORS))]
 OptimiserName = Annotated[str, _one_of(OPTIMISERS)]
 ScheduleName = Annotated[str, _one_of(SCHEDULES)]
-AlgorithmName = Annotated[str, _one_of(ALGORITHMS)]
+AlgorithmName = Annotated[str, _one_of((*ALGORITHMS, *BASELINES))]
 WeightingName = Annotated[str, _one_of(WEIGHTINGS)]
 CohortsName = Annotated[str, _one_of(COHORTS)]
 RuleName = Annotated[str, _one_of(RULES)]
@@ -114,8 +115,22 @@ class ProbeSettings(Section):
     radius: Auto | Positive = Field(
         "auto", description="σ, in parameter units, taken to a power of two"
     )
+    radii: Literal["equal", "by_tensor"] = Field(
+        "equal", description="σ the same for all tensors, or scaled by tensor as measured"
+    )
+    split: Literal["fixed", "measured"] = Field(
+        "fixed",
+        description="K and B as set; or K·B as set, and B at most, by what noise is measured",
+    )
     batch: int = Field(
         32, ge=0, description="examples a client probes on a local step; 0: all it has"
+    )
+    candidates: int = Field(
+        0,
+        ge=0,
+        lt=2**16,
+        description="examples whose losses a client looks at once, to probe on those that teach "
+        "most; 0: none",
     )
 
 
@@ -138,7 +153,9 @@ class UpdateSettings(Section):
     average: Share = Field(0.0, description="decay of the weights' moving average; 0: none")
     normalised: bool = Field(True, description="divide by the scalars' standard deviation")
     step_size: Auto | Positive = Field("auto", description="at the schedule's top")
-    local_step_size: NotNegative = Field(0.01, description="of clients' own steps, when H > 1")
+    local_step_size: Auto | NotNegative = Field(
+        0.01, description="of clients' own steps, when H > 1; auto: the same as step_size"
+    )
     schedule: ScheduleName = Field("cosine", description="constant, linear or cosine")
 
 

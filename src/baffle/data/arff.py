@@ -66,7 +66,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _head(path: Path, lines: list[tuple[int, str]]) -> tuple[list[str], list[tuple[int, str]]]:
-    names = []
+    names: list[str] = []
     for place, (number, line) in enumerate(lines):
         if line.lower() == "@data":
             return names, lines[place + 1 :]

@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     ROUNDING = 5
     BATCH = 6
     FORWARD = 7
+    PICK = 8
 
 
 MAX_INDEX = MAX_ROUND = MAX_BLOCK = 2**32 - 1

@@ -10,6 +10,8 @@ from baffle.aggregation import require_exact
 from baffle.aggregation.rules import common_weight
 from baffle.algorithms import AutoPolicy
 from baffle.algorithms.policy import START_RADIUS_EXPONENT, START_STEP_EXPONENT
+from baffle.algorithms.radii import TensorRadii
+from baffle.algorithms.split import Split
 from baffle.cohort import cohort_size, most_participations
 from baffle.config import Settings, groups_of, require_together, rule_of
 from baffle.directions import DENSITY_STEPS, ModelSignature, make_kind
@@ -25,6 +27,7 @@ from baffle.secagg.spec import SecureSpec, parameters
 from baffle.updates import UpdateSpec
 
 RADIUS_LIMIT = 100
+RADII_MEMORY = 0.98  # decay of what radii by tensor are chosen by
 # Sections that came later, of which a genesis says nothing where they are what was before.
 _LATER = ("groups", "robust", "secure", "privacy", "hostile")
 _BEFORE = {"clients": 1, "route": "", "precision": "own", "compiled": False, "low_memory": False}
@@ -48,8 +51,9 @@ def update_spec(settings: Settings) -> UpdateSpec:
     """Return the way from estimate to weights that the settings ask for."""
     u = settings.update
     return UpdateSpec(
-        u.optimiser, u.beta1, u.beta2, u.epsilon, u.l2, u.decoupled_decay, u.average, u.normalised
-    )
+        u.optimiser, u.beta1, u.beta2, u.epsilon, u.l2, u.decoupled_decay, u.average, u.normalised,
+        RADII_MEMORY if settings.probe.radii == "by_tensor" else 0.0,
+    )  # fmt: skip
 
 
 def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
@@ -69,6 +73,10 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         raise ConfigError(
             f"estimator auto needs at least 2 antithetic pairs to measure by, got {p.pairs}"
         )
+    if p.radii == "by_tensor" and p.directions == "masked":
+        raise ConfigError(
+            "probe.radii by_tensor needs directions that move every entry, got masked ones"
+        )
     estimator.layout(p.num_directions, pairs)
     kind = make_kind(p.directions, settings.key, p.density)
     asked = cohort_size(f.clients, f.participation, f.cohort)
@@ -76,7 +84,9 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
     if private:
         require_levels(Quantiser(q.bits, 0).limit, p.num_directions * p.num_local_steps)
     counted = _counted(settings, asked)
-    require_exact(kind, q.bits, counted, weight, p.num_directions, p.num_local_steps)
+    if p.split == "measured":
+        _require_split(settings)
+    require_exact(kind, q.bits, counted, weight, most_directions(settings), p.num_local_steps)
     return Plan(
         run=bytes(16),
         round=0,
@@ -100,7 +110,28 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         step_size=0.0,
         local_factor=0.0,
         shared_directions=settings.groups.directions == "shared",
+        candidates=p.candidates,
     )
+
+
+def most_directions(settings: Settings) -> int:
+    """Return the largest K that a plan of the run may ask for."""
+    probe = settings.probe
+    return probe.num_directions * (probe.batch if probe.split == "measured" else 1)
+
+
+def _require_split(settings: Settings) -> None:
+    """Raise ConfigError where there is nothing to split, or nothing to choose by."""
+    if settings.privacy.unit != "none" or not settings.probe.batch:
+        raise ConfigError(
+            "probe.split measured needs a batch to split, and energies, which privacy keeps back: "
+            "set probe.batch, or split to fixed"
+        )
+
+
+def _split(first: Plan, signature: ModelSignature) -> Split:
+    """Return what chooses K and B of a plan's K·B."""
+    return Split(first.num_directions * first.batch, first.batch, signature.dimension)
 
 
 def _counted(settings: Settings, asked: int) -> int:
@@ -174,6 +205,8 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
     spec = privacy_spec(settings)
     _require_rounds(settings, first, spec)
     measured = settings.probe.estimator == "auto" and spec is None
+    by_tensor = settings.probe.radii == "by_tensor"
+    local = u.step_size if isinstance(u.local_step_size, str) else u.local_step_size
     return AutoPolicy(
         first=first,
         rounds=settings.rounds,
@@ -183,8 +216,10 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
         auto_radius=settings.probe.radius == "auto" and measured,
         auto_step=settings.quantisation.step == "auto",
         normalised=u.normalised,
-        local_step_size=u.local_step_size,
+        local_step_size=local,
         noise=_count_noise(settings, spec, first) if spec else 0.0,
+        radii=TensorRadii(signature, RADII_MEMORY) if by_tensor else None,
+        split=_split(first, signature) if settings.probe.split == "measured" else None,
     )
 
 
@@ -194,6 +229,8 @@ def _require_rounds(settings: Settings, first: Plan, privacy: PrivacySpec | None
     asked = cohort_size(f.clients, f.participation, f.cohort)
     groups = groups_of(settings, asked)
     plan = replace(first, groups=groups)
+    if settings.probe.split == "measured":  # the largest K that it may come to
+        plan = replace(plan, num_directions=most_directions(settings), batch=1)
     try:
         decode_plan(encode_plan(plan))
     except DecodeError as no:
@@ -254,6 +291,9 @@ def _stated(settings: Settings) -> dict[str, Any]:
             del stated[name]
     if settings.federation.cohorts == "drawn":
         del stated["federation"]["cohorts"]
+    for name, before in (("radii", "equal"), ("split", "fixed"), ("candidates", 0)):
+        if stated["probe"][name] == before:
+            del stated["probe"][name]
     engine = stated["engine"]
     stated["engine"] = {name: v for name, v in engine.items() if v != _BEFORE.get(name, ...)}
     if settings.engine.clients == 0:

@@ -16,13 +16,14 @@ import torch
 from torch import nn
 
 from baffle.errors import ModelError
-from baffle.models import lenet, lenet5, linear, mlp, signal, wrn
+from baffle.models import convnet, lenet, lenet5, linear, mlp, signal, wrn
 from baffle.models.cost import Cost, count
 from baffle.models.init import initialise
 
 __all__ = ["MODELS", "Cost", "build", "count", "initialise"]
 
 MODELS: Mapping[str, Callable[..., nn.Module]] = {
+    "convnet": convnet.convnet,
     "lenet": lenet.lenet,
     "lenet5": lenet5.lenet5,
     "linear": linear.linear,

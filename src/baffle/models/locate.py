@@ -30,9 +30,11 @@ from baffle.models import MODELS, build
 
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "lenet": (1, 32, 32),
+    "convnet": (1, 28, 28),
     "lenet5": (1, 28, 28),
     "linear": (64,),
     "mlp": (64,),
+    "signal": (6, 128),
     "wrn": (1, 32, 32),
 }
 """Shape of one row by model, where the user says none."""
@@ -70,6 +72,30 @@ def find_model(
     """
     if text in MODELS:
         return build(text, in_shape or SHAPES[text], CLASSES if classes is None else classes, 0)
+    with _code_at(text) as found:
+        return _module_of(found, text)
+
+
+def find_attribute(text: str) -> Any:
+    """What stands at a place in a user's code, whatever it is.
+
+    Args:
+        text: `package.module:attribute` or `path/to/file.py:attribute`, which imports that code.
+
+    Raises:
+        ModelError: there is no such file or attribute, or the user's code fails.
+
+    Example:
+        >>> find_attribute("math:pi")
+        3.141592653589793
+    """
+    with _code_at(text) as found:
+        return found
+
+
+@contextmanager
+def _code_at(text: str) -> Iterator[Any]:
+    """Import what a text names, with what lies beside it within reach."""
     source, colon, attribute = text.rpartition(":")
     if not colon:
         raise ModelError(_not_a_place(text))
@@ -79,7 +105,7 @@ def find_model(
     folder = Path(source).resolve().parent if in_file else Path.cwd()
     with _first_on_path(folder):
         code = _run_file(Path(source)) if in_file else _import(source)
-        return _module_of(_attribute(code, source, attribute), text)
+        yield _attribute(code, source, attribute)
 
 
 def _not_a_place(text: str) -> str:

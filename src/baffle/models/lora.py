@@ -66,10 +66,9 @@ class LoRA(nn.Module):
         if isinstance(self.base, nn.Linear):
             return functional.linear(functional.linear(x, self.down), self.up)
         convolve, b = CONVOLUTIONS[type(self.base)], self.base
+        padding: str | tuple[int, ...] | int = b.padding
         if b.padding_mode != "zeros":
             x, padding = functional.pad(x, b._reversed_padding_repeated_twice, b.padding_mode), 0
-        else:
-            padding = b.padding
         inner = convolve(x, self.down, None, b.stride, padding, b.dilation)
         return convolve(inner, self.up)
 

@@ -70,12 +70,12 @@ def split_frozen(model: nn.Sequential) -> tuple[nn.Sequential, nn.Sequential]:
     """
     children = list(model._modules.items())
     for place, (_, child) in enumerate(children):
-        if child is not None and any(p.requires_grad for p in child.parameters()):
+        if any(p.requires_grad for p in child.parameters()):
             return _chain(children[:place]), _chain(children[place:])
     raise ModelError("expected a model with something to train, all its parameters are frozen")
 
 
-def _chain(children: Sequence[tuple[str, nn.Module | None]]) -> nn.Sequential:
+def _chain(children: Sequence[tuple[str, nn.Module]]) -> nn.Sequential:
     chain = nn.Sequential()
     for name, child in children:
         chain.add_module(name, child)

@@ -44,8 +44,14 @@ class Rules:
 
     def estimate(self, state: TrainState, plan: Plan, outcome: Outcome) -> Slot:
         """Return the round's estimate by tensor."""
+        # Only masked directions look at the weights; the others are spared the copy.
+        weights = state.numpy()[WEIGHTS] if plan.kind.name == "masked" else None
+        sums = self._sums(plan, outcome)
+        return estimate(plan.kind, self.signature, plan.key, plan.round, 0, sums, weights, self.ops)
+
+    def _sums(self, plan: Plan, outcome: Outcome) -> Sums:
         sets = outcome.values.reshape(plan.sets, plan.num_local_steps, plan.num_directions)
-        sums = Sums(
+        return Sums(
             sets.transpose(1, 0, 2).reshape(plan.num_local_steps, -1),
             outcome.weight,
             plan.step_exponent,
@@ -53,9 +59,6 @@ class Rules:
             self.normalised,
             plan.num_directions,
         )
-        # Only masked directions look at the weights; the others are spared the copy.
-        weights = state.numpy()[WEIGHTS] if plan.kind.name == "masked" else None
-        return estimate(plan.kind, self.signature, plan.key, plan.round, 0, sums, weights, self.ops)
 
     def advance(self, state: TrainState, plan: Plan, outcome: Outcome) -> TrainState:
         """Return the state after a round: the same bits for everyone.
@@ -74,6 +77,7 @@ class Rules:
             )
         if outcome.abandoned:
             return dataclasses.replace(state, round=state.round + 1)
-        return self.chain.apply(
-            state, self.estimate(state, plan, outcome), plan.step_size, self.ops
-        )
+        found, floor = self.estimate(state, plan, outcome), None
+        if self.chain.energies:
+            floor = self._sums(plan, outcome).floor(self.signature)
+        return self.chain.apply(state, found, plan.step_size, self.ops, floor)

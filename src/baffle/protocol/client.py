@@ -21,12 +21,12 @@ from baffle.protocol.codec import decode_plan, encode_report
 from baffle.protocol.contribution import Form
 from baffle.protocol.messages import Plan, Report
 from baffle.protocol.steps import (
+    Mine,
     Taken,
-    draw_batches,
+    losses_of_batch,
     losses_of_each,
     points_of,
     report_of,
-    require_losses,
     take,
 )
 from baffle.quantisation import Quantised, example_words
@@ -145,12 +145,10 @@ class Client:
         return form.vector_of_examples(values, np.asarray(found.loss, dtype=np.float64))
 
     def _step(self, plan: Plan, step: int, weights: Slot, group: int) -> Taken:
-        keys, examples = np.array([self.key], dtype=np.uint64), np.array([self.examples])
         points = points_of(plan, self.rules.signature, step, group)
-        batch = draw_batches(plan, step, keys, examples)[0]
-        losses = np.asarray(self.probe(weights, points, batch))
-        require_losses(losses, (len(points),), f"client {self.number}")
-        return take(plan, step, keys, losses[None])[0]
+        mine = Mine(f"client {self.number}", self.key, self.examples)
+        losses = losses_of_batch(plan, step, self.probe, weights, points, mine)
+        return take(plan, step, np.array([self.key], dtype=np.uint64), losses[None])[0]
 
     def report(self, plan: Plan, steps: Sequence[Taken]) -> Report:
         """Return the report on what came of each local step."""

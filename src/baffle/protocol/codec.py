@@ -21,13 +21,15 @@ from baffle.protocol.messages import WEIGHTINGS, Outcome, Plan, Report
 from baffle.protocol.packing import pack, packed_size, unpack, width_for
 from baffle.quantisation import MAX_BITS, MAX_STEP_EXPONENT, MIN_BITS
 
-VERSION, GROUPED = 1, 2  # GROUPED: a plan with groups; everything else has one version
+# Plans with groups, and those whose clients pick examples; everything else has one version.
+VERSION, GROUPED, PICKING = 1, 2, 3
 PLAN, REPORT, OUTCOME = 0x50, 0x52, 0x4F
 MAX_COUNT = 2**24  # integers in one report: 16,777,216 directions times local steps
 RUN_PREFIX = 8
 
 _PLAN = struct.Struct("<BB16sIQ32sIHBHBIbbBIBIddH")
 _GROUPS = struct.Struct("<H?")
+_CANDIDATES = struct.Struct("<H")
 _REPORT = struct.Struct("<BB8sIIIIiII6s6s6s")
 _OUTCOME = struct.Struct("<BB16sIIQQqQQQQQBI")
 REPORT_HEADER = _REPORT.size
@@ -62,21 +64,29 @@ def _rest_is(what: str, rest: bytes, size: int) -> None:
 def encode_plan(plan: Plan) -> bytes:
     """Return a plan's one encoding: 106 bytes, one more a tensor when radii differ.
 
-    With groups it has version 2 and three bytes more at its end.
+    With groups it has version 2 and three bytes more at its end; with candidates version 3 and two
+    bytes after those three.
     """
-    scales = plan.scale_exponents
-    grouped = (plan.groups, plan.shared_directions) != (1, False)
+    scales, version = plan.scale_exponents, _plan_version(plan)
     return _PLAN.pack(
-        PLAN, GROUPED if grouped else VERSION, plan.run, plan.round, plan.key, plan.digest,
+        PLAN, version, plan.run, plan.round, plan.key, plan.digest,
         plan.num_directions, plan.num_local_steps, plan.kind_code, plan.density_steps - 1,
         plan.estimator_code, plan.pairs, plan.radius_exponent, plan.step_exponent, plan.bits,
         plan.batch, WEIGHTINGS.index(plan.weighting), plan.weight_cap, plan.step_size,
         plan.local_factor, len(scales),
-    ) + struct.pack(f"<{len(scales)}b", *scales) + _groups(plan) * grouped  # fmt: skip
+    ) + struct.pack(f"<{len(scales)}b", *scales) + _tail(plan, version)  # fmt: skip
 
 
-def _groups(plan: Plan) -> bytes:
-    return _GROUPS.pack(plan.groups, plan.shared_directions)
+def _plan_version(plan: Plan) -> int:
+    if plan.candidates:
+        return PICKING
+    return VERSION if (plan.groups, plan.shared_directions) == (1, False) else GROUPED
+
+
+def _tail(plan: Plan, version: int) -> bytes:
+    groups = _GROUPS.pack(plan.groups, plan.shared_directions)
+    parts = (b"", groups, groups + _CANDIDATES.pack(plan.candidates))
+    return parts[version - VERSION]
 
 
 def decode_plan(data: bytes) -> Plan:
@@ -85,7 +95,7 @@ def decode_plan(data: bytes) -> Plan:
     Raises:
         DecodeError: anything but the one encoding of a valid plan; names the field.
     """
-    fields, rest = _split("plan", _PLAN, data, PLAN, (VERSION, GROUPED))
+    fields, rest = _split("plan", _PLAN, data, PLAN, (VERSION, GROUPED, PICKING))
     (run, round_, key, digest, directions, steps, kind, density, estimator, pairs, radius, step,
      bits, batch, weighting, cap, step_size, local_factor, n_scales) = fields  # fmt: skip
     _need("plan", directions >= 1 and steps >= 1, "K and H must be at least 1", (directions, steps))
@@ -112,10 +122,12 @@ def decode_plan(data: bytes) -> Plan:
     for name, value in (("step size", step_size), ("local factor", local_factor)):
         good = math.isfinite(value) and math.copysign(1, value) > 0
         _need("plan", good, f"{name} must be a finite number, not negative", value)
-    grouped = data[1] == GROUPED
-    _rest_is("plan", rest, n_scales + _GROUPS.size * grouped)
+    version = data[1]
+    tail = (0, _GROUPS.size, _GROUPS.size + _CANDIDATES.size)[version - VERSION]
+    _rest_is("plan", rest, n_scales + tail)
     scales = struct.unpack(f"<{n_scales}b", rest[:n_scales])
-    groups, shared = _read_groups(rest[n_scales:], directions * steps) if grouped else (1, False)
+    groups, shared = _read_groups(rest[n_scales:], directions * steps, version)
+    candidates = _read_candidates(rest[n_scales + _GROUPS.size :], batch)
     _need(
         "plan",
         not scales or any(scales),
@@ -125,19 +137,32 @@ def decode_plan(data: bytes) -> Plan:
     return Plan(
         run, round_, key, digest, directions, steps, kind, density + 1, estimator, pairs, radius,
         scales, step, bits, batch, WEIGHTINGS[weighting], cap, step_size, local_factor, groups,
-        shared,
+        shared, candidates,
     )  # fmt: skip
 
 
-def _read_groups(data: bytes, count: int) -> tuple[int, bool]:
+def _read_groups(data: bytes, count: int, version: int) -> tuple[int, bool]:
     """Return how many groups, and whether they share directions; `count` is H·K."""
+    if version == VERSION:
+        return 1, False
     _need("plan", data[2] in (0, 1), "directions are shared, 1, or not, 0", data[2])
-    groups, shared = _GROUPS.unpack(data)
+    groups, shared = _GROUPS.unpack_from(data)
     _need("plan", groups >= 1, "at least 1 group", groups)
-    _need("plan", groups > 1 or shared, "one group with its own directions has version 1", groups)
+    alone = version == GROUPED and groups == 1 and not shared
+    _need("plan", not alone, "one group with its own directions has version 1", groups)
     within = shared or groups * count <= MAX_COUNT
     _need("plan", within, f"groups times H·K must not pass {MAX_COUNT}", groups * count)
     return groups, shared
+
+
+def _read_candidates(data: bytes, batch: int) -> int:
+    """Return how many examples a client picks from, 0 where the plan says nothing of it."""
+    if not data:
+        return 0
+    candidates: int = _CANDIDATES.unpack(data)[0]
+    _need("plan", candidates >= 1, "a plan without candidates has version 1 or 2", candidates)
+    _need("plan", 1 <= batch <= candidates, f"B in 1 to {candidates} candidates", batch)
+    return candidates
 
 
 assert DENSITY_STEPS == 2**16  # the plan's density field is density_steps - 1 in 16 bits

@@ -59,7 +59,7 @@ class Genesis:
                 [t.name, list(t.shape), t.dtype, t.trainable] for t in self.signature.tensors
             ],
             "frozen": self.signature.frozen_digest.hex(),
-            "update": dataclasses.asdict(self.update),
+            "update": self.update.stated(),
             "initial": self.initial.hex(),
             "settings": self.settings,
         }
@@ -154,7 +154,12 @@ def _tensor(name: Any, shape: Any, dtype: Any, trainable: Any) -> TensorSpec:
 def _update(value: dict[str, Any]) -> UpdateSpec:
     update = UpdateSpec(**value)
     _need(type(update.normalised) is bool, "normalised or not", update.normalised)
-    shares = ("beta1", "beta2", "average")  # a power of 1 would be divided by its difference to 1
+    shares = (
+        "beta1",
+        "beta2",
+        "average",
+        "energies",
+    )  # a power of 1 would be divided by its difference to 1
     for name in (*shares, "epsilon", "l2", "decoupled_decay"):
         number = getattr(update, name)
         real = type(number) in (int, float) and 0 <= number <= sys.float_info.max

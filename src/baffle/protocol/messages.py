@@ -47,6 +47,8 @@ class Plan:
         groups: G, into how many groups the round's clients are dealt.
         shared_directions: whether all groups probe along the same K directions; otherwise group g
             has the directions g·K to (g+1)·K - 1 of each local step.
+        candidates: M, examples whose losses a client looks at to pick those that it probes on;
+            0 to draw them evenly. See `protocol.picking`.
     """
 
     run: bytes
@@ -70,6 +72,7 @@ class Plan:
     local_factor: float
     groups: int = 1
     shared_directions: bool = False
+    candidates: int = 0
 
     @property
     def count(self) -> int:

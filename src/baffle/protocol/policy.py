@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from baffle.protocol.messages import Outcome, Plan
+from baffle.updates import TrainState
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,19 @@ class Last:
 class Policy(Protocol):
     """A pure function; a restarted server asks for the same as the one that died."""
 
-    def plan(self, run: bytes, round: int, digest: bytes, last: Last | None) -> Plan:
-        """Return the plan of a round."""
+    def plan(
+        self,
+        run: bytes,
+        round: int,
+        digest: bytes,
+        last: Last | None,
+        state: TrainState | None = None,
+    ) -> Plan:
+        """Return the plan of a round.
+
+        Args:
+            run, round, digest: as the plan states them.
+            last: the round before; None at the start.
+            state: that the round begins with, which every replay knows.
+        """
         ...

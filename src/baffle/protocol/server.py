@@ -132,7 +132,7 @@ class Server:
             groups: who is in which group; None for one group.
         """
         self._event("open_round")
-        self.plan = self.policy.plan(self.run, self.state.round, self.digest, self.last)
+        self.plan = self.policy.plan(self.run, self.state.round, self.digest, self.last, self.state)
         if groups is not None:
             self.plan = replace(self.plan, groups=len(groups))
         self._plan_bytes = encode_plan(self.plan)

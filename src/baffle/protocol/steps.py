@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
 import numpy as np
@@ -16,16 +16,32 @@ from numpy.typing import NDArray
 
 from baffle.directions import ModelSignature, Place, Points, Probe
 from baffle.directions.coordinates import Purpose
-from baffle.directions.keyed import Keys
+from baffle.directions.keyed import Keys, keyed_words
 from baffle.directions.kind import Weights
 from baffle.directions.subset import draw_subsets
 from baffle.errors import ProbeError
 from baffle.protocol.codec import RUN_PREFIX
 from baffle.protocol.messages import ENERGY_EXPONENT, LOSS_EXPONENT, Plan, Report
+from baffle.protocol.picking import pick, shares
 from baffle.quantisation import Quantised, rounding_rows
 
 MAX_LOSS = 2**31 - 1
 MAX_ENERGY = 2**48 - 1
+
+
+@dataclass(frozen=True)
+class Mine:
+    """What a local step needs of the client that takes it.
+
+    Args:
+        name: for errors.
+        key: its own, of this run.
+        examples: how many it has.
+    """
+
+    name: str
+    key: int
+    examples: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,17 @@ def batch_size(plan: Plan, examples: int) -> int:
     return min(plan.batch or examples, examples)
 
 
+def evaluations(plan: Plan, examples: int) -> int:
+    """Return the example evaluations that a client's answer costs."""
+    looked_at = min(plan.candidates, examples) if picks(plan, examples) else 0
+    return plan.probes * batch_size(plan, examples) + plan.num_local_steps * looked_at
+
+
+def picks(plan: Plan, examples: int) -> bool:
+    """Return whether a client with so many examples picks among candidates."""
+    return min(plan.candidates, examples) > batch_size(plan, examples)
+
+
 def draw_batches(
     plan: Plan, step: int, keys: Keys, examples: NDArray[np.int64]
 ) -> NDArray[np.int64]:
@@ -72,6 +99,37 @@ def draw_batches(
     """
     size = batch_size(plan, int(examples[0]))
     return draw_subsets(keys, Purpose.BATCH, plan.round, step, examples, size)
+
+
+def losses_of_batch(
+    plan: Plan, step: int, probe: Probe, weights: Weights, points: Points, mine: Mine
+) -> NDArray[np.float64]:
+    """Return a client's losses [P] in a local step, on examples drawn or picked.
+
+    Args:
+        plan, step: of what.
+        probe, weights, points: whose losses, and where.
+        mine: the client.
+    """
+    keys, examples = np.array([mine.key], dtype=np.uint64), np.array([mine.examples])
+    if not picks(plan, mine.examples):
+        batch = draw_batches(plan, step, keys, examples)[0]
+        losses = np.asarray(probe(weights, points, batch))
+        require_losses(losses, (len(points),), mine.name)
+        return losses
+    size = min(plan.candidates, mine.examples)
+    candidates = draw_subsets(keys, Purpose.BATCH, plan.round, step, examples, size)[0]
+    before = losses_of_each(probe, weights, _here(points), candidates, mine.name)[:, 0]
+    uniform = keyed_words(keys, Purpose.PICK, plan.round, step, 1)[0, 0] / 2.0**32
+    chosen = pick(shares(before), batch_size(plan, mine.examples), float(uniform))
+    each = losses_of_each(probe, weights, points, candidates[chosen.places], mine.name)
+    return np.asarray((each * chosen.weights[:, None]).sum(axis=0))
+
+
+def _here(points: Points) -> Points:
+    """Return the one point in the middle."""
+    first = points.part(0, 1)
+    return replace(first, signs=np.zeros(1, dtype=np.int8))
 
 
 def take(plan: Plan, step: int, keys: Keys, losses: NDArray[np.float64]) -> list[Taken]:

@@ -56,8 +56,10 @@ def subtitle(summaries: Sequence[Summary]) -> str:
 
 def _costs(summaries: Sequence[Summary]) -> list[str]:
     s = summaries[0]
+    differentiated = s.gradient_examples
+    how = f"{count_text(differentiated)} differentiated" if differentiated else "forward only"
     return [
-        f"{count_text(s.example_evaluations)} example evaluations, forward only",
+        f"{count_text(s.example_evaluations)} example evaluations, {how}",
         f"{bytes_text(s.bytes_up)} up, {bytes_text(s.bytes_down)} down",
         seconds_text(s.seconds),
     ]

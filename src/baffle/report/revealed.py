@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from baffle.baselines import BASELINES
 from baffle.report.runs import Run
 from baffle.secagg import SecureSpec, parameters
 
@@ -45,7 +46,21 @@ class Revealed:
 
 def revealed(run: Run) -> Revealed:
     """Return what a run revealed to whom, up to its last round."""
+    if run.settings.algorithm in BASELINES:
+        return _of_floats(run)
     return Revealed(_server(run), _clients(run), _ledger(run), _promise(run), _hostile(run))
+
+
+def _of_floats(run: Run) -> Revealed:
+    """Return what a baseline's run revealed: it protects nothing and keeps no ledger."""
+    numbers = int(run.last("bytes_up_per_report") or 0) // 4
+    return Revealed(
+        f"every client's {numbers:,} floats a round, its mean loss; who took part",
+        "the model after each round",
+        "the model after the last round, and each round's figures",
+        NOBODY,
+        "one can send any floats at all; nothing bounds what it does to the mean",
+    )
 
 
 def _server(run: Run) -> str:

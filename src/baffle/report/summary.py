@@ -35,6 +35,7 @@ class Summary:
         seconds: wall clock of all rounds, evaluations not included.
         probes: losses that all clients evaluated.
         example_evaluations: those times the examples of each.
+        gradient_examples: examples that autodiff differentiated at; None where nothing does.
         bytes_up, bytes_down: of all clients, as encoded.
         bytes_up_per_report: of the last round's reports.
         dimension: d, entries that the directions move.
@@ -61,6 +62,7 @@ class Summary:
     seconds: float
     probes: int | None
     example_evaluations: int | None
+    gradient_examples: int | None
     bytes_up: int | None
     bytes_down: int | None
     bytes_up_per_report: int
@@ -129,10 +131,11 @@ def summary_of(run: Run) -> Summary:
         seconds=_float(run.last("seconds")),
         probes=_int(run.last("probes")),
         example_evaluations=_int(run.last("example_evaluations")),
+        gradient_examples=_int(run.last("gradient_examples")),
         bytes_up=_int(run.last("bytes_up")),
         bytes_down=_int(run.last("bytes_down")),
         bytes_up_per_report=_report_bytes(run),
-        dimension=dimension_of(rows),
+        dimension=_int(run.last("dimension")) or dimension_of(rows),
         choices=_choices(run),
         faults=_faults(run),
         privacy=_privacy(run),
@@ -151,6 +154,9 @@ def _int(value: float | None) -> int | None:
 
 
 def _report_bytes(run: Run) -> int:
+    floats = run.last("bytes_up_per_report")  # a baseline's rows say it
+    if floats is not None:
+        return int(floats)
     probe = run.settings.probe
     directions = run.last("num_directions") or probe.num_directions
     return report_size(int(directions) * probe.num_local_steps, run.settings.quantisation.bits)

@@ -61,12 +61,18 @@ def figure_rows(summary: Summary) -> list[tuple[str, str]]:
         ("rounds", f"{s.rounds:,}" if whole else f"{s.rounds:,} of {s.rounds_planned:,}"),
         ("time", seconds_text(s.seconds)),
         ("probes", count_text(s.probes)),
-        ("example evaluations", count_text(s.example_evaluations)),
+        ("example evaluations", _evaluations(s)),
         ("bytes up", bytes_text(s.bytes_up)),
         ("bytes down", bytes_text(s.bytes_down)),
         ("bytes up a report", bytes_text(s.bytes_up_per_report)),
         ("trained entries", UNKNOWN if s.dimension is None else f"{s.dimension:,}"),
     ]
+
+
+def _evaluations(summary: Summary) -> str:
+    text = count_text(summary.example_evaluations)
+    extra = summary.gradient_examples
+    return f"{text}, {count_text(extra)} differentiated" if extra else text
 
 
 def _when(summary: Summary) -> str:

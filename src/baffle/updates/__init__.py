@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from baffle.errors import ConfigError
 from baffle.updates.adam import Adam
 from baffle.updates.average import Average
 from baffle.updates.chain import Chain
+from baffle.updates.energies import Energies
 from baffle.updates.l2 import L2
 from baffle.updates.momentum import Momentum
 from baffle.updates.ops import NUMPY, NumpyOps, Ops
 from baffle.updates.parts import Part
 from baffle.updates.state import TrainState
+
+_LATER = ("energies",)
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class UpdateSpec:
         l2, decoupled_decay: regularisation before or beside the optimiser.
         average: decay of the weights' average; 0 for none.
         normalised: divide by the standard deviation of the summed scalars.
+        energies: decay of the gradient's size by tensor, kept for radii by tensor; 0 for none.
     """
 
     optimiser: str = "adam"
@@ -36,6 +42,12 @@ class UpdateSpec:
     decoupled_decay: float = 0.0
     average: float = 0.0
     normalised: bool = False
+    energies: float = 0.0
+
+    def stated(self) -> dict[str, Any]:
+        """Return the fields as a genesis states them: without what old runs did not have."""
+        fields = dataclasses.asdict(self)
+        return {n: v for n, v in fields.items() if n not in _LATER or v}
 
     def chain(self) -> Chain:
         """Return the chain of parts.
@@ -49,7 +61,9 @@ class UpdateSpec:
             )
         parts = (L2(self.l2),) if self.l2 else ()
         average = Average(self.average) if self.average else None
-        return Chain((*parts, *OPTIMISERS[self.optimiser](self)), self.decoupled_decay, average)
+        energies = Energies(self.energies) if self.energies else None
+        parts = (*parts, *OPTIMISERS[self.optimiser](self))
+        return Chain(parts, self.decoupled_decay, average, energies)
 
 
 OPTIMISERS: dict[str, Callable[[UpdateSpec], tuple[Part, ...]]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baffle.updates.average import Average
+from baffle.updates.energies import ENERGIES, Energies, Floor
 from baffle.updates.ops import Ops, f32
 from baffle.updates.parts import Moment, Part
 from baffle.updates.state import EMA, WEIGHTS, Slot, TrainState
@@ -18,6 +19,7 @@ class Chain:
         parts: applied in order; none is plain SGD.
         decoupled_decay: λ; taken outside the parts, as in AdamW.
         average: the weights' average, or None.
+        energies: what is kept of the gradient's size by tensor, or None.
 
     Every float32 operation is rounded on its own, so that NumPy and torch agree bit for bit.
     """
@@ -25,6 +27,7 @@ class Chain:
     parts: tuple[Part, ...] = ()
     decoupled_decay: float = 0.0
     average: Average | None = None
+    energies: Energies | None = None
 
     def init(self, weights: Slot, ops: Ops) -> TrainState:
         """Return the state before the first round; the arrays are copies."""
@@ -34,9 +37,18 @@ class Chain:
             slots.update(part.init(own, ops))
         if self.average:
             slots[EMA] = {name: ops.asarray(array) for name, array in weights.items()}
+        if self.energies:
+            slots[ENERGIES] = self.energies.init(own, ops)
         return TrainState(0, slots)
 
-    def apply(self, state: TrainState, estimate: Slot, step_size: float, ops: Ops) -> TrainState:
+    def apply(
+        self,
+        state: TrainState,
+        estimate: Slot,
+        step_size: float,
+        ops: Ops,
+        floor: Floor | None = None,
+    ) -> TrainState:
         """Return the state after one closed round.
 
         Args:
@@ -44,8 +56,13 @@ class Chain:
             estimate: float32 by tensor.
             step_size: α of this round, from the plan.
             ops: array library.
+            floor: of this estimate, where energies are kept.
         """
         slots = dict(state.slots)
+        if self.energies and floor:
+            slots[ENERGIES] = self.energies.apply(
+                state.slots[ENERGIES], estimate, floor, state.updates, ops
+            )
         for part in self.parts:
             estimate, changed = part.apply(
                 estimate, Moment(state.weights, slots, state.updates, ops)

@@ -14,6 +14,7 @@ from baffle.directions.kind import PackedKind, Weights
 from baffle.directions.rank_one import RankOneKind
 from baffle.updates.by_product import sum_by_products
 from baffle.updates.by_table import sum_by_tables
+from baffle.updates.energies import Floor
 from baffle.updates.ops import NUMPY, Ops, f32
 from baffle.updates.pages import Pages, places_of
 from baffle.updates.rows import Rows
@@ -58,6 +59,13 @@ class Sums:
             )
         deviation = standard_deviation(self.values)
         return 1 / (columns * deviation) if deviation else 0.0
+
+    def floor(self, signature: ModelSignature) -> Floor:
+        """Return what directions of mean square 1 put into the estimate by themselves."""
+        factor, squares = self.factor(), sum(int(v) ** 2 for v in self.values.reshape(-1))
+        names = (tensor.name for _, tensor in signature.trained)
+        scales = dict(zip(names, self.scale_exponents, strict=True))
+        return Floor(factor * factor * squares, self.values.size, scales)
 
 
 def standard_deviation(values: NDArray[np.int64]) -> float:

@@ -85,7 +85,7 @@ class Book:
         """Count what the reports cost at most: a client may have fewer examples than a batch."""
         probes = plan.probes * outcome.reports
         self._totals["probes"] += probes
-        self._totals["example_evaluations"] += probes * self._batch
+        self._totals["example_evaluations"] += probes * plan.batch
 
     def _take(self, tally: Tally) -> None:
         """Add what the tally counted since it was last looked at."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from baffle.config import FleetSettings, Settings
+from baffle.drivers.build import most_directions
 from baffle.drivers.fleet.run import FleetRun, MakeTask, open_run
 from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.flower.config import settings_of
@@ -108,8 +109,8 @@ def _transport(grid: Any, run: FleetRun) -> FlowerTransport:
             f"a client that joins gets the whole state, {state:,} bytes here, in one message, "
             f"which takes {room:,}: train fewer weights, or without an average and with sgd"
         )
-    probe, bits = run.settings.probe, run.settings.quantisation.bits
-    report = report_size(probe.num_directions * probe.num_local_steps, bits)
+    steps, bits = run.settings.probe.num_local_steps, run.settings.quantisation.bits
+    report = report_size(most_directions(run.settings) * steps, bits)
     return FlowerTransport(
         GridTransport(grid, patience=fleet.patience, max_reply=report + MAX_AROUND)
     )

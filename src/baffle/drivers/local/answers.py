@@ -20,7 +20,14 @@ from baffle.drivers.local.passes import passes
 from baffle.drivers.local.roster import Roster
 from baffle.protocol import Client, Plan, decode_plan
 from baffle.protocol.codec import encode_report
-from baffle.protocol.steps import batch_size, draw_batches, points_of, require_losses, take
+from baffle.protocol.steps import (
+    batch_size,
+    draw_batches,
+    evaluations,
+    points_of,
+    require_losses,
+    take,
+)
 from baffle.updates import TrainState
 
 BLOCK_LOSSES = 2**18  # losses of a block of clients held at once; a run's bits depend on it
@@ -59,21 +66,21 @@ class OneByOne:
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
-        probes = asked.probes
         for client in map(self.roster.client, numbers):
             report = client.answer(plan, state, digest, group)
-            yield Answer(report, probes * batch_size(asked, client.examples))
+            yield Answer(report, evaluations(asked, client.examples))
 
     def evaluations(self, plan: Plan, number: int) -> int:
-        """Return probes times the examples of each."""
-        return plan.probes * batch_size(plan, len(self.roster.rows[number]))
+        """Return probes times the examples of each, and the candidates that are looked at."""
+        return evaluations(plan, len(self.roster.rows[number]))
 
 
 @dataclass(frozen=True)
 class Together:
     """Clients answer in this process, many in one pass, in a block's memory.
 
-    With several local steps each client moves weights of its own: then they go one after another.
+    With several local steps each client moves weights of its own, and where clients pick their
+    examples each looks at its own first: then they go one after another.
 
     Args:
         roster: the clients.
@@ -88,10 +95,10 @@ class Together:
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
-        if asked.num_local_steps > 1:
+        if asked.num_local_steps > 1 or asked.candidates:
             yield from OneByOne(self.roster).collect(plan, state, digest, numbers, group)
             return
-        points, probes = points_of(asked, self.roster.rules.signature, 0, group), asked.probes
+        points = points_of(asked, self.roster.rules.signature, 0, group)
         size = self.clients * max(1, BLOCK_LOSSES // (self.clients * len(points)))
         for start in range(0, len(numbers), size):
             clients = [self.roster.client(n) for n in numbers[start : start + size]]
@@ -99,10 +106,10 @@ class Together:
                 client.check(asked, state, digest, group)
             reports = self._reports(asked, points, state, clients)
             for client, report in zip(clients, reports, strict=True):
-                yield Answer(report, probes * batch_size(asked, client.examples))
+                yield Answer(report, evaluations(asked, client.examples))
 
     def evaluations(self, plan: Plan, number: int) -> int:
-        """Return probes times the examples of each."""
+        """Return what the answer costs alone."""
         return OneByOne(self.roster).evaluations(plan, number)
 
     def _reports(

@@ -18,13 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from baffle.algorithms.tuning import OURS, TUNINGS, Tuning
 from baffle.backends.torch import initial_weights, load_weights
+from baffle.baselines import BASELINES
 from baffle.config import Settings, require_together
 from baffle.drivers.local.session import start
 from baffle.drivers.local.task import Task
+from baffle.drivers.local.training import Begin
 
-START = 0.04
-FACTOR = 2.0
+START, FACTOR = OURS.start, OURS.factor
 MAX_TRIALS = 5
 SHARE, MIN_ROUNDS = 0.05, 16
 HORIZON = 1 / 3  # a run of T rounds wants (trial rounds / T)^(1/3) of the trial's step size
@@ -42,10 +44,14 @@ class Trial:
     seconds: float
     bytes_up: int
     bytes_down: int
+    gradient_examples: int = 0
 
 
 def calibrate(
-    settings: Settings, task: Task, on_trial: Callable[[Trial], None] = lambda trial: None
+    settings: Settings,
+    task: Task,
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+    begin: Begin = start,
 ) -> tuple[float, list[Trial]]:
     """Return the step size for the run, and all trials.
 
@@ -55,16 +61,18 @@ def calibrate(
         settings: of the run; its step size is not looked at.
         task: of the run; the model's weights are the same after.
         on_trial: called after each.
+        begin: how a trial is begun.
 
     Raises:
         ConfigError: settings that do not go together; with privacy, no trial may look at the data.
     """
     require_together(settings)
     trials: dict[int, Trial] = {}
+    tuning = tuning_of(settings.algorithm)
 
     def loss(power: int) -> float:
         if power not in trials:
-            trials[power] = _try(settings, task, START * FACTOR**power)
+            trials[power] = _try(settings, task, tuning.start * tuning.factor**power, begin)
             on_trial(trials[power])
         return trials[power].loss
 
@@ -76,12 +84,22 @@ def calibrate(
     return float(f"{trials[best].step_size * scale:.3g}"), list(trials.values())
 
 
+def tuning_of(algorithm: str) -> Tuning:
+    """Return where the search for an algorithm's step size begins, and its factor.
+
+    Example:
+        >>> tuning_of("baffle")
+        Tuning(start=0.04, factor=2.0)
+    """
+    return BASELINES[algorithm].tuning if algorithm in BASELINES else TUNINGS.get(algorithm, OURS)
+
+
 def trial_rounds(settings: Settings) -> int:
     """Return the rounds of one trial."""
     return max(MIN_ROUNDS, round(SHARE * settings.rounds))
 
 
-def _try(settings: Settings, task: Task, step_size: float) -> Trial:
+def _try(settings: Settings, task: Task, step_size: float, begin: Begin) -> Trial:
     rounds = trial_rounds(settings)
     tried = settings.model_copy(
         update={
@@ -96,7 +114,7 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
     )
     initial = initial_weights(task.model)
     with tempfile.TemporaryDirectory(prefix="baffle-trial-") as folder:
-        session = start(tried, replace(task, test=None), Path(folder))
+        session = begin(tried, replace(task, test=None), Path(folder))
         try:
             session.run()
             rows = session.log.rows
@@ -113,4 +131,5 @@ def _try(settings: Settings, task: Task, step_size: float) -> Trial:
             newest[k]
             for k in ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")
         ),
+        newest.get("gradient_examples", 0),
     )

@@ -66,6 +66,7 @@ class Totals:
     probes: int = 0
     example_evaluations: int = 0
     seconds: float = 0.0
+    gradient_examples: int = 0  # of baselines that differentiate
 
 
 class MetricsLog:

@@ -24,7 +24,7 @@ from baffle.errors import Refused
 from baffle.privacy import PrivacySpec
 from baffle.protocol import Plan, Report, Server, decode_plan, decode_report
 from baffle.protocol.contribution import Form, answer_secret
-from baffle.protocol.steps import batch_size
+from baffle.protocol.steps import evaluations
 from baffle.secagg import (
     Advert,
     SecureSpec,
@@ -183,7 +183,7 @@ class _GroupSum:
 
     def _of_examples(self, number: int, secret: bytes) -> NDArray[np.int64]:
         asked, client = self._asked, self._sums.roster.client(number)
-        self.evaluations += self._plan.probes * batch_size(self._plan, client.examples)
+        self.evaluations += evaluations(self._plan, client.examples)
         return client.contribution(self.form, asked.state, asked.digest, self._group, secret)
 
     # --- the sum

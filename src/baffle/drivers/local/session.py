@@ -22,6 +22,7 @@ from baffle.backends.torch import (
 from baffle.cohort import COHORTS, cohort_size
 from baffle.config import Settings, resolve, to_toml
 from baffle.drivers.build import genesis, policy, server_of, with_noise
+from baffle.drivers.local.baseline_rules import require_ledger
 from baffle.drivers.local.engine import probe_of
 from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.federation import Federation, Follower, RoundRecord
@@ -74,6 +75,16 @@ class Session:
     def state(self) -> TrainState:
         """Where training stands."""
         return self.federation.server.state
+
+    @property
+    def cohort(self) -> int:
+        """Clients asked each round."""
+        return self.federation.cohort
+
+    @property
+    def run_id(self) -> bytes:
+        """The run's 16 bytes."""
+        return self.federation.server.run
 
     def run(
         self, on_round: OnRound = lambda row: None, stop: Callable[[], bool] = lambda: False
@@ -225,6 +236,7 @@ def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
         ConfigError: the task has another number of clients.
         SignatureMismatch: the model is not the run's.
     """
+    require_ledger(folder)
     ledger = Ledger.open(folder, write=True)
     try:
         spec = Genesis.from_bytes(ledger.genesis)
@@ -328,6 +340,7 @@ def evaluated(folder: Path, round: int | None = None) -> dict[str, Any]:
         ConfigError: the run has no such round, or its model came from Python.
         LedgerError: not a run, or tampered with.
     """
+    require_ledger(folder)
     with Ledger.open(folder) as ledger:
         if round is not None and not 0 <= round <= ledger.last_round:
             raise ConfigError(f"the run's rounds are 0 to {ledger.last_round}, got {round}")

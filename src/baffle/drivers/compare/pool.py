@@ -1,0 +1,154 @@
+"""Processes of one thread each that work off cells, and live from one cell to the next.
+
+A worker reads a cell a line from its standard input and writes messages, one JSON object a line,
+to its standard output: {"progress": …} now and then, {"line": …} or {"error": …} at the end. It
+ends when its input does, so none outlives this process, whatever ended it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any, Self
+
+from baffle.drivers.compare.cells import Cell
+
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came of a cell, or how it goes on.
+
+    Args:
+        cell: which.
+        progress: {"round", "rounds", …}, where the work goes on.
+        line: its result, at its end.
+        error: why there is none.
+    """
+
+    cell: Cell
+    progress: Mapping[str, Any] | None = None
+    line: Mapping[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the worker is free again."""
+        return self.progress is None
+
+
+@dataclass
+class _Worker:
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+    cell: Cell | None = None
+    rest: bytes = field(default=b"")
+
+    def last_words(self) -> str:
+        """Return what a process that broke down said last."""
+        self.errors.seek(0)
+        words = self.errors.read().decode(errors="replace").strip().splitlines()
+        return words[-1] if words else f"it ended with status {self.process.wait()}"
+
+
+class Pool:
+    """Up to `jobs` workers.
+
+    Args:
+        command: starts one.
+        jobs: at the most; a worker is started when it is first needed.
+    """
+
+    def __init__(self, command: Sequence[str], jobs: int) -> None:
+        self.command, self.jobs = list(command), jobs
+        self._workers: list[_Worker] = []
+        self._selector = selectors.DefaultSelector()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.wait()
+            for pipe in (worker.process.stdin, worker.process.stdout, worker.errors):
+                _close(pipe)
+        self._selector.close()
+
+    @property
+    def running(self) -> list[Cell]:
+        """The cells that are being worked on."""
+        return [w.cell for w in self._workers if w.cell is not None]
+
+    @property
+    def free(self) -> int:
+        """How many more cells can be taken."""
+        return self.jobs - len(self.running)
+
+    def submit(self, cell: Cell) -> None:
+        """Give a cell to a free worker; `free` must be above 0."""
+        worker = next((w for w in self._workers if w.cell is None), None) or self._start()
+        worker.cell = cell
+        assert worker.process.stdin is not None
+        worker.process.stdin.write(json.dumps(asdict(cell)).encode() + b"\n")
+        worker.process.stdin.flush()
+
+    def _start(self) -> _Worker:
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
+        process = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=os.environ | dict.fromkeys(THREADS, "1"),
+            start_new_session=True,  # Ctrl-C is for this process, which ends its workers
+        )
+        worker = _Worker(process, errors)
+        self._workers.append(worker)
+        self._selector.register(process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
+        return worker
+
+    def listen(self, seconds: float) -> Iterator[Said]:
+        """Yield what workers say within so many seconds, returning at the first news."""
+        for ready, _ in self._selector.select(seconds):
+            yield from self._hear(ready.data)
+
+    def _hear(self, worker: _Worker) -> Iterator[Said]:
+        assert worker.process.stdout is not None
+        data = os.read(worker.process.stdout.fileno(), 2**16)
+        if not data:
+            yield from self._lost(worker)
+            return
+        *whole, worker.rest = (worker.rest + data).split(b"\n")
+        for text in whole:
+            assert worker.cell is not None
+            said = Said(worker.cell, **json.loads(text))
+            if said.ended:
+                worker.cell = None
+            yield said
+
+    def _lost(self, worker: _Worker) -> Iterator[Said]:
+        """Take a process that ended off the list; its cell has failed."""
+        self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
+        self._workers.remove(worker)
+        worker.process.wait()
+        words, cell = worker.last_words(), worker.cell
+        for pipe in (worker.process.stdin, worker.process.stdout, worker.errors):
+            _close(pipe)
+        if cell is not None:
+            yield Said(cell, error=f"its process broke down: {words}")
+
+
+def _close(pipe: IO[bytes] | None) -> None:
+    try:
+        if pipe is not None:
+            pipe.close()
+    except BrokenPipeError:  # what was not written will not be read any more
+        return
