@@ -92,7 +92,7 @@ def _wrong_settings(cells: Sequence[Cell]) -> Iterator[str]:
     from baffle.config import resolve
     from baffle.errors import ConfigError
 
-    for cell in cells:
+    for cell in filter(lambda cell: cell.is_run, cells):
         try:
             resolve(cell.settings)
         except ConfigError as problem:
@@ -150,6 +150,6 @@ def _ends(study: Study, cells: Sequence[Cell], jobs: int) -> Iterator[Ended]:
 
 def _figures(line: Line) -> str:
     summary = line["summary"]
-    accuracy = summary["test_accuracy"]
+    accuracy = summary.get("test_accuracy")
     shown = "no test" if accuracy is None else f"{100 * accuracy:.2f} %"
     return f"{shown}  {line['wall_seconds']:.0f} s"

@@ -32,11 +32,17 @@ class Cell:
 
     Args:
         labels: what tells it from the study's other cells, for example {"bits": 8, "key": 0}.
-        settings: as in a configuration file; what is not in it is the library's default.
+        settings: as in a configuration file; what is not in it is the library's default. With a
+            table "measure" it is no run: that table goes to the study's `measure`.
     """
 
     labels: Mapping[str, Label]
     settings: Mapping[str, Any]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether `baffle run` takes these settings, or the study's `measure` does."""
+        return "measure" not in self.settings
 
     @cached_property
     def id(self) -> str:
@@ -63,6 +69,7 @@ class Study:
         images: the folder that figures go to.
         task: settings to model and data; by default those that the settings name.
         extra: more figures from a finished run's folder, as JSON has them, before it is deleted.
+        measure: a cell's table "measure" to its figures, where a cell is no run.
     """
 
     module: str
@@ -74,6 +81,7 @@ class Study:
     images: Path = IMAGES
     task: Callable[[Settings], Task] | None = None
     extra: Callable[[Path], Mapping[str, Any]] | None = None
+    measure: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
         _require_distinct("settings", [cell.id for cell in self.cells], self.cells)

@@ -22,30 +22,47 @@ def work(study: Study, cell: Cell) -> Line:
     Raises:
         BaffleError: the settings do not go together, or data are missing.
     """
-    from baffle.api.run import run
     from baffle.backends.torch.threads import using_threads
     from baffle.bench.machine import machine
-    from baffle.config import resolve
-    from baffle.drivers.local.task import task_of
 
     about, started = machine(), time.perf_counter()
-    settings = resolve(cell.settings)
-    with tempfile.TemporaryDirectory(prefix="baffle-study-") as parent, using_threads(1):
-        folder = Path(parent) / "run"
-        summary = run(settings, (study.task or task_of)(settings), folder)
-        curve = _curve(folder)
-        extra = dict(study.extra(folder)) if study.extra else {}
+    with using_threads(1):
+        found = _run(study, cell) if cell.is_run else _measured(study, cell)
     return {
         "cell": cell.id,
         "labels": dict(cell.labels),
         "settings": dict(cell.settings),
-        "summary": {k: v for k, v in json.loads(summary.as_json()).items() if k not in LEFT_OUT},
-        "curve": curve,
-        "extra": extra,
+        **found,
         "wall_seconds": round(time.perf_counter() - started, 1),
         "machine": {name: about[name] for name in MACHINE},
         "version": baffle.__version__,
     }
+
+
+def _measured(study: Study, cell: Cell) -> Line:
+    """Return what the study measures where there is no run."""
+    if study.measure is None:
+        raise ValueError(f"{study.name}: expected a Study with `measure`, since {cell} is no run")
+    return {"summary": {}, "curve": [], "extra": dict(study.measure(cell.settings["measure"]))}
+
+
+def _run(study: Study, cell: Cell) -> Line:
+    """Return the figures of a run in a folder that is gone afterwards."""
+    from baffle.api.run import run
+    from baffle.config import resolve
+    from baffle.drivers.local.task import task_of
+
+    settings = resolve(cell.settings)
+    with tempfile.TemporaryDirectory(prefix="baffle-study-") as parent:
+        folder = Path(parent) / "run"
+        summary = run(settings, (study.task or task_of)(settings), folder)
+        return {
+            "summary": {
+                k: v for k, v in json.loads(summary.as_json()).items() if k not in LEFT_OUT
+            },
+            "curve": _curve(folder),
+            "extra": dict(study.extra(folder)) if study.extra else {},
+        }
 
 
 def _curve(folder: Path) -> list[tuple[int, float]]:

@@ -9,7 +9,7 @@ Then a·B + κ·c/B is least at
     B* = B √(κ K / (d · SNR)).
 
 Early in training the directions are what is missing, late the examples.
-Source: experiments/fewer, where κ = 1 lost to batches four to thirty times as large.
+Source: experiments/fewer: on the digits κ = 1 lost to batches of four to thirty times the size.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from baffle.estimators.diagnostics import quality
 from baffle.protocol import Last
 
 STICK = 0.75  # of an octave: a smaller move would be noise
-WORSE = 16  # κ
+WORSE = 8  # κ
 
 
 @dataclass(frozen=True)

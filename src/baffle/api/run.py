@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors.numpy import save_file
@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from baffle.baselines import BASELINES
 from baffle.config import Settings
 from baffle.drivers.local.baseline import choose_threads, start_baseline
-from baffle.drivers.local.calibrate import Trial, calibrate
+from baffle.drivers.local.calibrate import COSTS, Trial, calibrate
 from baffle.drivers.local.engine import choose_engine, cores
 from baffle.drivers.local.metrics import Row
 from baffle.drivers.local.session import resume, start
@@ -78,8 +78,7 @@ def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hoo
 
 def _add_cost(session: Training, trials: list[Trial]) -> None:
     """Count what the trials cost into the run's totals: they are part of the training."""
-    names = [f.name for f in fields(Trial) if f.name not in ("step_size", "loss")]
-    session.begin_at({name: sum(getattr(t, name) for t in trials) for name in names})
+    session.begin_at({name: sum(getattr(t, name) for t in trials) for name in COSTS})
 
 
 def _train(session: Training, hooks: Hooks) -> Summary:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from baffle.algorithms.tuning import OURS, TUNINGS, Tuning
@@ -45,6 +45,9 @@ class Trial:
     bytes_up: int
     bytes_down: int
     gradient_examples: int = 0
+
+
+COSTS = tuple(field.name for field in fields(Trial))[2:]
 
 
 def calibrate(
@@ -124,12 +127,5 @@ def _try(settings: Settings, task: Task, step_size: float, begin: Begin) -> Tria
     tail = [r["loss"] for r in rows[-max(1, round(TAIL * rounds)) :]]
     mean = sum(tail) / len(tail)
     newest = rows[-1]
-    return Trial(
-        step_size,
-        mean if math.isfinite(mean) else math.inf,
-        *(
-            newest[k]
-            for k in ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down")
-        ),
-        newest.get("gradient_examples", 0),
-    )
+    cost = {name: newest.get(name, 0) for name in COSTS}
+    return Trial(step_size, mean if math.isfinite(mean) else math.inf, **cost)

@@ -1,0 +1,1 @@
+"""Is `baffle` ever worse than another method by forward passes, at equal example evaluations?"""

@@ -1,0 +1,1 @@
+"""Study: pretrained weights, of which a small part is trained."""

@@ -1,0 +1,1 @@
+"""What does an attack recover of a client's images, from gradients and from K scalars?"""

@@ -1,0 +1,1 @@
+"""Wall clock and memory of probes, training steps and checkpointed steps over model sizes."""
