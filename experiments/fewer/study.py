@@ -135,11 +135,11 @@ STUDY = Study(
     cells=sorted(
         [
             *cells("digits", DIGITS, steps(0.04, 0.08)),
-            *cells("mnist", MNIST, steps(0.01, 0.02)),
             *of_rounds(),
             *simulated(),
+            *cells("mnist", MNIST, steps(0.01, 0.02)),
         ],
-        key=lambda cell: int(cell.labels["key"]),
+        key=lambda cell: ("mnist" in cell.labels.values(), int(cell.labels["key"])),
     ),
     tables={
         "fewer-probes": tables.probes,

@@ -57,6 +57,7 @@ def _rows(axes: Axes, found: list[tuple[str, str, Results]]) -> None:
     axes.set_yticks(range(len(names)), names, size=12)
     axes.set_ylim(len(names) - 0.4, -0.7)
     axes.tick_params(length=0)
+    axes.locator_params(axis="x", nbins=4)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=13)
     if found[0][0] != "plays":
-        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")

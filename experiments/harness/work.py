@@ -69,5 +69,7 @@ def _curve(folder: Path) -> list[tuple[int, float]]:
     """Return the rounds that were evaluated, each with its test accuracy."""
     from baffle.drivers.local.metrics import read_metrics
 
-    tested: list[dict[str, Any]] = [r for r in read_metrics(folder) if "test_accuracy" in r]
+    tested: list[dict[str, Any]] = [
+        r for r in read_metrics(folder) if r.get("test_accuracy") is not None
+    ]
     return [(row["round"], round(row["test_accuracy"], 6)) for row in tested]

@@ -51,8 +51,8 @@ def draw(results: Results) -> Figure:
     """Return the picture."""
     figure = slide(
         "What a server can recover of clients' images from one round",
-        "One image a client; LeNet with sigmoids, K scalars along known directions, labels known, "
-        "prior from public images; median PSNR",
+        "One image a client; K scalars along known directions; labels known; prior from public "
+        "images; median PSNR",
     )
     for data, title, rows, left in BLOCKS:
         found = results.select(data=data)
@@ -64,14 +64,12 @@ def draw(results: Results) -> Figure:
 
 
 def _rows(figure: Figure, results: Results, data: str, rows: Sequence[Row], left: float) -> None:
-    for place, (words, labels) in enumerate(rows, start=1):
-        found = extras(results.select(**{**USUAL, **labels}))
-        if not found:
-            continue
-        if labels.get("attack") == "control":
-            found = [extra["class"] for extra in found]
-        shown = f"{words}\n{statistics.median(together(found, 'psnr')):.1f} dB"
-        _row(figure, shown, found[0]["images"], data, (left, TOP - STEP * place))
+    known = [(words, extras(results.select(**{**USUAL, **labels}))) for words, labels in rows]
+    done = [(words, found) for words, found in known if found]
+    for place, (words, found) in enumerate(done, start=1):
+        some = [extra["class"] for extra in found] if "class" in found[0] else found
+        shown = f"{words}\n{statistics.median(together(some, 'psnr')):.1f} dB"
+        _row(figure, shown, some[0]["images"], data, (left, TOP - STEP * place))
 
 
 def _row(figure: Figure, words: str, packed: str, data: str, at: tuple[float, float]) -> None:

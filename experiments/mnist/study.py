@@ -6,37 +6,111 @@ from pathlib import Path
 from typing import Any
 
 from experiments.harness import Study, grid, keys
-from experiments.mnist import tables
+from experiments.harness.study import merged
+from experiments.mnist import picture, tables
 
 Over = dict[str, Any]
-IID = {"partition": "iid", "partition_options": {}}
-ALL = {"clients": 10, "participation": 1.0}
-
-# 10 clients, each on one example of its own and along directions of its own: K + pairs + candidates
-# are 256 evaluations a client, 2,560 a round. Step size and memories were chosen in a linear-regime
-# simulation by training loss (experiments/fewer).
-OURS: Over = {
-    "data": {"name": "mnist", **IID},
-    "federation": ALL,
-    "probe": {
-        "num_directions": 238,
-        "pairs": 2,
-        "batch": 1,
-        "candidates": 16,
-        "radii": "by_tensor",
-    },
-    "groups": {"number": 10, "directions": "own"},
-    "update": {"optimiser": "adam_by_tensor", "average": 0.995, "step_size": 0.02},
+DATA: Over = {"name": "mnist", "partition": "iid", "partition_options": {}}
+BASE: Over = {
+    "data": DATA,
+    "federation": {"clients": 10, "participation": 1.0},
     "engine": {"threads": 1, "chunk": 64, "clients": 1},
 }
+
+# Every client probes on one example of its own, along directions of its own: K, pairs and
+# candidates are 256 evaluations a client and 2,560 a round. Step size and memories were chosen in
+# the linear regime (experiments/fewer), by training loss.
+OURS = merged(
+    BASE,
+    {
+        "probe": {
+            "num_directions": 238,
+            "pairs": 2,
+            "batch": 1,
+            "candidates": 16,
+            "radii": "by_tensor",
+        },
+        "groups": {"number": 10, "directions": "own"},
+        "update": {"optimiser": "adam_by_tensor", "average": 0.995, "step_size": 0.02},
+    },
+)
+# The recipe of the reference code's README: own Gaussian directions, K = 100, batches of 32.
+REFERENCE = merged(BASE, {"algorithm": "baffle-reference", "engine": {"chunk": 0}})
 LENET: Over = {"model": {"name": "lenet"}}
-BUDGETS = {11.1: {"rounds": 4335, "output": {"evaluate_every": 867}}}
+SMALL: Over = {
+    "model": {"name": "convnet"},
+    "data": {"options": {"size": 28}},
+    "engine": {"chunk": 256},
+}
+MILLION = 10**6
+
+
+def rounds(millions: float, each: int, evaluations: int = 5) -> Over:
+    """Return settings of a run of so many million evaluations, `each` of a round."""
+    count = int(millions * MILLION / each)
+    return {"rounds": count, "output": {"evaluate_every": max(1, count // evaluations)}}
+
+
+# H local steps along own directions, which the server makes again of all integers. A byte for each:
+# an upload is larger than the model, which is what twenty rounds cost.
+LOCAL = merged(
+    OURS,
+    {
+        **rounds(20 * 0.67584, 675_840, 20),
+        "probe": {
+            "num_directions": 512,
+            "num_local_steps": 64,
+            "pairs": 0,
+            "batch": 2,
+            "candidates": 32,
+            "estimator": "mean_baseline",
+            "radius": 2.0**-9,
+            "radii": "equal",
+        },
+        "quantisation": {"bits": 8},
+        "update": {
+            "optimiser": "sgd",
+            "normalised": False,
+            "average": 0.5,
+            "step_size": 0.1,
+            "local_step_size": "auto",
+        },
+    },
+)
+FEDZO = merged(BASE, {"algorithm": "fedzo", "engine": {"chunk": 0}})
 
 STUDY = Study(
     module=__name__,
     folder=Path(__file__).resolve().parent,
     cells=[
-        *grid(OURS, over={"lenet": LENET}, key=keys(3), millions=BUDGETS),
+        *grid(merged(OURS, SMALL), what={"headline": rounds(11.1, 2560, 20)}, key=keys(3)),
+        *grid(merged(LOCAL, SMALL), what={"20 rounds": {}}, key=keys(3)),
+        *grid(merged(OURS, LENET), what={"ours, 11.1 M": rounds(11.1, 2560)}, key=keys(3)),
+        *grid(
+            merged(REFERENCE, LENET),
+            what={"reference, 11.1 M": rounds(11.1, 32_320)},
+            key=keys(1),
+        ),
+        *grid(
+            merged(FEDZO, SMALL),
+            what={
+                "FedZO, 20 rounds": {"rounds": 20, "output": {"evaluate_every": 5}},
+                "FedZO, 1,000 rounds": {"rounds": 1000, "output": {"evaluate_every": 100}},
+            },
+            key=keys(1),
+        ),
+        *grid(merged(OURS, LENET), what={"ours, 33 M": rounds(33, 2560, 6)}, key=keys(1)),
+        *grid(
+            merged(REFERENCE, LENET),
+            what={"reference, 33 M": rounds(33, 32_320, 6)},
+            key=keys(1),
+        ),
     ],
-    tables={"mnist-lenet": tables.lenet},
+    tables={
+        "mnist-lenet": tables.lenet,
+        "mnist-headline": tables.headline,
+        "mnist-rounds": tables.in_rounds,
+        "mnist-seconds": tables.seconds,
+    },
+    figures={"mnist.png": picture.draw},
 )

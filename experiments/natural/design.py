@@ -22,19 +22,11 @@ BAFFLE, FEDAVG = "baffle", "fedavg"
 STEPS = {BAFFLE: (0.007, 0.02, 0.06, 0.18), FEDAVG: (0.03, 0.1, 0.3, 0.9)}
 
 
-def dirichlet(alpha: float) -> Over:
-    """Return the settings of a division by labels."""
-    return {
-        "partition": "dirichlet",
-        "partition_options": {"alpha": alpha, "min_rows": BATCH},
-    }
-
-
 WAYS: Mapping[str, Over] = {
     NATURAL: {"partition": "natural", "partition_options": {}},
     IID: {"partition": "iid", "partition_options": {}},
-    "α = 1": dirichlet(1.0),
-    "α = 0.1": dirichlet(0.1),
+    "α = 1": {"partition": "dirichlet", "partition_options": {"alpha": 1.0}},
+    "α = 0.1": {"partition": "dirichlet", "partition_options": {"alpha": 0.1}},
 }
 
 
@@ -49,6 +41,7 @@ class Block:
         ways: names of divisions.
         rounds: by algorithm.
         norms: of the model.
+        least: rows of a client that is made by labels; no draw of many small ones gives more.
     """
 
     data: str
@@ -58,17 +51,25 @@ class Block:
     ways: tuple[str, ...]
     rounds: Mapping[str, int]
     norms: tuple[str, ...] = ("none",)
+    least: int = BATCH
 
     def kind(self, algorithm: str, norm: str) -> str:
         """Return the name that a step size has in the file of chosen ones."""
         return f"{self.data} {algorithm} {norm}"
+
+    def divided(self, way: str) -> Over:
+        """Return the settings of a division."""
+        options = dict(WAYS[way]["partition_options"])
+        if "alpha" in options:
+            options["min_rows"] = self.least
+        return {"partition": WAYS[way]["partition"], "partition_options": options}
 
     def run(self, way: str, algorithm: str, norm: str, step: float) -> Over:
         """Return a run's settings."""
         given: Over = {
             "algorithm": algorithm,
             "rounds": self.rounds[algorithm],
-            "data": WAYS[way],
+            "data": self.divided(way),
             "federation": {"clients": self.clients, "cohort": self.asked, "weighting": "uniform"},
             "probe": {"batch": BATCH},
             "update": {"step_size": step},
@@ -109,6 +110,7 @@ USERS = Block(
     asked=12,
     ways=tuple(WAYS),
     rounds={BAFFLE: 100, FEDAVG: 40},
+    least=2,
 )
 SIGNALS = Block(
     "HAPT signals",

@@ -36,6 +36,9 @@ def draw(results: Results) -> Figure:
 
 
 def _panel(axes: Axes, results: Results, block: Block) -> None:
+    if not len(results):
+        axes.text(0.5, 0.5, "not run yet", ha="center", transform=axes.transAxes, size=14)
+        axes.set_yticks([])
     for algorithm, (colour, shift) in LOOKS.items():
         for name, mark in FIGURES.items():
             for place, way in enumerate(block.ways):

@@ -59,6 +59,10 @@ def _line(axes: Axes, results: Results, block: Block, what: str, N: int, colour:
 
 
 def _finish(axes: Axes) -> None:
+    if not any(len(line.get_xdata()) for line in axes.lines):
+        axes.text(0.5, 0.5, "not run yet", ha="center", transform=axes.transAxes, size=14)
+        axes.set_axis_off()
+        return
     axes.set_xscale("log")
     axes.set_xlabel("clients asked in a round", color=SOFT)
     axes.yaxis.set_major_formatter("{x:g} %")

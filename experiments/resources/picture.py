@@ -41,7 +41,7 @@ def draw(folder: Path, images: Path, lines: Sequence[Mapping[str, Any]]) -> Path
         for column, family in enumerate(FAMILIES):
             own = [p for p in known if p.family == family]
             left = LEFT + column * (width + gap)
-            _time(figure.add_axes((left, 0.52, width, 0.27)), own, FAMILIES[family])
+            _time(figure.add_axes((left, 0.505, width, 0.265)), own, FAMILIES[family])
             _memory(figure.add_axes((left, 0.11, width, 0.30)), own)
         about = {"Software": None, "Results": _digest(folder)}
         figure.savefig(path, format="png", metadata=about)

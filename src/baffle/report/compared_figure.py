@@ -62,6 +62,8 @@ def _picture(found: Compared, shown: Sequence[Entry]) -> Figure:
     figure.text(LEFT, 0.94, title, va="center", size=size, weight="bold")
     keys = len(found.comparison.keys)
     subtitle = f"Test accuracy; median of {keys} run keys, band from lowest to highest"
+    if any(entry.differentiates for entry in shown):
+        subtitle += "; ∂: clients take derivatives, all others run forward only"
     figure.text(LEFT, 0.893, subtitle, va="center", size=14, color=SOFT)
     looks = {e.name: _look(i) for i, e in enumerate(shown)}
     first: Axes | None = None
@@ -154,6 +156,5 @@ def _legend(figure: Figure, shown: Sequence[Entry], looks: Mapping[str, Any]) ->
         )
         axes.plot([0.08], [height], ls="", ms=8, **{k: look[k] for k in ("color", "marker")})
         reached = percent_text(entry.spread.median) if entry.spread else "no figure"
-        autodiff = ", derivatives" if entry.differentiates else ""
-        text = f"{reached}  {entry.name}{autodiff}"
-        axes.text(0.2, height, text, va="center", size=14, color=look["color"], weight="bold")
+        text = f"{reached}  {entry.name}{' ∂' * entry.differentiates}"
+        axes.text(0.19, height, text, va="center", size=12.5, color=look["color"], weight="bold")

@@ -58,7 +58,7 @@ def _of_floats(run: Run) -> Revealed:
         f"every client's {numbers:,} floats a round, its mean loss; who took part",
         "the model after each round",
         "the model after the last round, and each round's figures",
-        NOBODY,
+        "nobody's data are promised anything: answers hold no noise",
         "one can send any floats at all; nothing bounds what it does to the mean",
     )
 

@@ -25,18 +25,24 @@ class TrainingRounds:
 
     def __init__(self, given: Given, steps: int) -> None:
         self.given, self.steps = given, steps
-        trained = [p for p in given.module.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.SGD(trained, lr=STEP_SIZE)
-        self.up = self.down = sum(p.nbytes for p in trained)
+        self.trained = [p for p in given.module.parameters() if p.requires_grad]
+        self.up = self.down = sum(p.nbytes for p in self.trained)
         self.probes, self.probing = 0, 0.0
 
     def round(self, clock: Clock) -> None:
         """Do a round."""
         given = self.given
         for _ in range(self.steps):
-            self.optimiser.zero_grad(set_to_none=True)
             given.loss(given.module(given.inputs), given.targets).backward()
-            self.optimiser.step()
+            self._step()
+
+    @torch.no_grad()
+    def _step(self) -> None:
+        """Take the step by hand: torch.optim imports the compiler, some 80 MiB."""
+        for p in self.trained:
+            if p.grad is not None:
+                p.add_(p.grad, alpha=-STEP_SIZE)
+                p.grad = None
 
 
 class InferenceRounds:
