@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOUR = dict(zip(RECIPES, COLOURS, strict=False))
-PANEL, GAP = 0.225, 0.05
-BARS_LEFT, BARS = 0.745, 0.225
+PANEL, GAP = 0.24, 0.07
+BARS_LEFT, BARS = 0.7, 0.27
 
 
 def draw(results: Results) -> Figure:
     """Return the picture."""
     figure = slide(
         "Fewer evaluations",
-        "left: real probes, median of the keys, each recipe at its best step size by training loss"
-        "; right: linear regime, LeNet on MNIST, 3.0 M evaluations",
+        "left: real probes, median of keys, step size by training loss; right: linear regime",
     )
     for column, (what, name) in enumerate(WHERE.items()):
+        if not len(results.select(what=what)):
+            continue
         axes = figure.add_axes((LEFT + column * (PANEL + GAP), 0.3, PANEL, 0.5))
         axes.set_title(name)
         _curves(axes, results.select(what=what))
@@ -33,8 +34,10 @@ def draw(results: Results) -> Figure:
         *figure.axes[0].get_legend_handles_labels(), loc="lower left",
         bbox_to_anchor=(LEFT, 0.04), ncol=3, frameon=False, fontsize=13,
     )  # fmt: skip
+    if not len(results.select(what="linear", data="mnist")):
+        return figure
     bars = figure.add_axes((BARS_LEFT, 0.12, BARS, 0.68))
-    bars.set_title("training loss at the end; a dot a key")
+    bars.set_title("training loss; a dot a key")
     _bars(bars, results.select(what="linear", data="mnist"))
     return figure
 
@@ -49,7 +52,7 @@ def _curves(axes: Axes, results: Results) -> None:
         rounds = [round for round, _ in curves[0]]
         medians = [100 * statistics.median(c[i][1] for c in curves) for i in range(len(rounds))]
         axes.plot([each * n for n in rounds], medians, color=COLOUR[recipe], label=recipe)
-    axes.set_xlabel("million example evaluations, all clients")
+    axes.set_xlabel("million evaluations")
     axes.yaxis.set_major_formatter("{x:g} %")
 
 

@@ -56,10 +56,10 @@ def rounds(millions: float, each: int, evaluations: int = 5) -> Over:
 LOCAL = merged(
     OURS,
     {
-        **rounds(20 * 0.67584, 675_840, 20),
+        **rounds(20 * 1.35168, 1_351_680, 20),
         "probe": {
             "num_directions": 512,
-            "num_local_steps": 64,
+            "num_local_steps": 128,
             "pairs": 0,
             "batch": 2,
             "candidates": 32,
@@ -72,7 +72,7 @@ LOCAL = merged(
             "optimiser": "sgd",
             "normalised": False,
             "average": 0.5,
-            "step_size": 0.1,
+            "step_size": 0.04,
             "local_step_size": "auto",
         },
     },

@@ -32,7 +32,7 @@ def draw(results: Results) -> Figure:
     second.sharey(first)
     for number, block in enumerate((SKEWED, WRITERS)):
         _line(third, results, block, EVALUATIONS, next(iter(block.rosters)), COLOURS[number])
-    third.set_title("clients that differ, equal evaluations", size=14)
+    third.set_title("clients that differ", size=14)
     for axes in (first, second, third):
         _finish(axes)
     return figure
@@ -55,7 +55,8 @@ def _line(axes: Axes, results: Results, block: Block, what: str, N: int, colour:
             xs.append(C)
             medians.append(statistics.median(shares))
     name = f"{N:,} clients" if block is DIGITS else f"{block.data}, {N} clients"
-    axes.plot(xs, medians, color=colour, linewidth=2.2, label=name)
+    if xs:
+        axes.plot(xs, medians, color=colour, linewidth=2.2, label=name)
 
 
 def _finish(axes: Axes) -> None:
@@ -64,6 +65,9 @@ def _finish(axes: Axes) -> None:
         axes.set_axis_off()
         return
     axes.set_xscale("log")
+    asked = sorted({float(x) for line in axes.lines for x in line.get_xdata()})
+    axes.set_xticks(asked, [f"{x:,.0f}" for x in asked])
+    axes.minorticks_off()
     axes.set_xlabel("clients asked in a round", color=SOFT)
     axes.yaxis.set_major_formatter("{x:g} %")
     axes.legend(loc="lower left", frameon=False, fontsize=12)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 _PUBLIC = {
-    "advise": "baffle.api",
+    "advise": "baffle.api.advise",
     "federate": "baffle.api",
     "Result": "baffle.api",
     "Settings": "baffle.config",

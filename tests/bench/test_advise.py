@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-import baffle.api
+import baffle
 from baffle.bench.advise.asking import Question
 from baffle.bench.advise.device import Device
 from baffle.bench.advise.given import Given, Named, likely_loss, make
@@ -122,7 +122,7 @@ def test_what_cannot_be_made():
 
 def test_python_wants_an_example():
     with pytest.raises(ConfigError, match="example"):
-        baffle.api.advise(nn.Linear(2, 2))
+        baffle.advise(nn.Linear(2, 2))
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_a_module_in_this_process():
     before = copy.deepcopy(module.state_dict())
     rows = given(module)
     device = Device(inference_only=True)
-    found = baffle.api.advise(module, (rows.inputs, rows.targets), device=device, seconds=0.02)
+    found = baffle.advise(module, (rows.inputs, rows.targets), device=device, seconds=0.02)
     assert found.best.name.startswith("BAFFLE")
     assert all(
         torch.equal(a, b)
@@ -142,7 +142,7 @@ def test_a_module_in_this_process():
 
 @pytest.mark.slow
 def test_a_named_model_in_processes_of_their_own():
-    found = baffle.api.advise("lenet5", seconds=0.05)
+    found = baffle.advise("lenet5", seconds=0.05)
     assert found.best.name.startswith("FedAvg")
     assert len(found.verdicts) == 4
 

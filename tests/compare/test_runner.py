@@ -15,7 +15,7 @@ WORKER = Path(__file__).with_name("worker.py")
 
 def run(folder, mode, jobs=2, watch=lambda course, said: None):
     command = [sys.executable, str(WORKER), mode]
-    with Store(folder, comparison()) as store, Pool(command, jobs) as pool:
+    with Store(folder, comparison()) as store, Pool(command, jobs, folder / "scratch") as pool:
         return work_off(store, comparison(), pool, watch)
 
 
@@ -25,6 +25,7 @@ def test_all_cells_are_worked_off_whatever_the_order(tmp_path):
     assert (course.failures, course.done, course.total) == ({}, 14, 14)
     assert read_lines(tmp_path) == carried_out(comparison())[0]
     assert heard[0] is None
+    assert not (tmp_path / "scratch").exists()
     assert sum(said.ended for said in heard[1:]) == 14
     assert sum(not said.ended for said in heard[1:]) == 14
     again = run(tmp_path, "die")  # nothing is left to run
@@ -51,7 +52,7 @@ def test_no_worker_outlives_the_pool(tmp_path):
     with (
         pytest.raises(KeyboardInterrupt),
         Store(tmp_path, comparison()) as store,
-        Pool([sys.executable, str(WORKER), "well"], 2) as pool,
+        Pool([sys.executable, str(WORKER), "well"], 2, tmp_path / "scratch") as pool,
     ):
         work_off(store, comparison(), pool, stop)
     assert [process.returncode for process in pools[-1]] == [-9, -9]

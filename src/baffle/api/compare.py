@@ -19,7 +19,7 @@ from baffle.report.compared import Compared, compared
 
 WORKER = (sys.executable, "-m", "baffle.api.cell")
 OWN_SECTIONS = ("probe", "quantisation", "update", "groups")  # of the file's own algorithm
-DEFAULT_PARENT = Path("runs")
+DEFAULT_PARENT, SCRATCH = Path("runs"), "scratch"
 
 
 def known_algorithms() -> list[str]:
@@ -138,6 +138,6 @@ def carry_out(
     comparison: Comparison, folder: Path, jobs: int, watch: Watch = lambda course, said: None
 ) -> Compared:
     """Run what is missing of a comparison, draw its figure, and return what it came to."""
-    with Store(folder, comparison) as store, Pool(WORKER, jobs) as pool:
+    with Store(folder, comparison) as store, Pool(WORKER, jobs, folder / SCRATCH) as pool:
         course = work_off(store, comparison, pool, watch)
         return compared(comparison, store.lines, folder, course.failures)

@@ -100,7 +100,7 @@ class Client:
         steps: list[Taken] = []
         for step in range(plan.num_local_steps):
             steps.append(self._step(plan, step, weights, group))
-            if step + 1 < plan.num_local_steps:
+            if plan.local_factor and step + 1 < plan.num_local_steps:
                 weights = self._move(plan, step, steps[-1].quantised, weights, group)
         return self.report(plan, steps)
 

@@ -1,6 +1,7 @@
 """How many points a pass takes, when the user does not say: a function of batch and model alone.
 
-Batched pass: as many points as keep the largest activation within 8 MiB. Fewer pay the overhead of
+Batched pass: as many points as keep the largest activation that differs between them within 8 MiB
+(a frozen beginning is computed once, whatever it takes). Fewer pay the overhead of
 a pass (some 0.05 ms a layer) more often; above, activations leave the processor's cache, and above
 32 MiB the C library takes fresh pages for each of them (see memory.py).
 Points one by one: as many examples as keep it within 16 MiB.
@@ -16,7 +17,10 @@ DRAWN_ENTRIES = 2**20  # of the directions' factors, held while their points are
 
 
 def batched_chunk(peak_bytes: int) -> int:
-    """Return the points of a batched pass; `peak_bytes` is the largest activation of one point."""
+    """Return the points of a batched pass; `peak_bytes` is one point's largest activation.
+
+    Of those that differ between points: `Survey.moved_peak`.
+    """
     return max(1, ACTIVATION_BYTES // peak_bytes)
 
 

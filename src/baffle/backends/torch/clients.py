@@ -27,7 +27,7 @@ from baffle.backends.torch.losses import ClientLosses, Loss
 from baffle.backends.torch.modes import evaluating
 from baffle.backends.torch.routes import MappedRoute, RankOneRoute, Route, Subject, Task
 from baffle.backends.torch.selection import FEWEST, Choice
-from baffle.backends.torch.survey import survey
+from baffle.backends.torch.survey import Survey, survey
 
 logger = logging.getLogger(__name__)
 CLIENT_BYTES = 2**23  # of the largest activation in a pass over many clients
@@ -52,10 +52,10 @@ def clients_in_pass(peak_bytes: int, chunk: int) -> int:
     return max(1, CLIENT_BYTES // (peak_bytes * chunk))
 
 
-def activation_bytes(module: nn.Module, loss: Loss, batch: Batch) -> int:
-    """Return the bytes of the largest activation of a batch at one point: one forward pass."""
+def surveyed(module: nn.Module, loss: Loss, batch: Batch) -> Survey:
+    """Return what a module does with a batch at one point: one forward pass."""
     with evaluating(module), torch.no_grad():
-        return survey(module, batch, loss).peak_bytes
+        return survey(module, batch, loss)
 
 
 def shapes(batch: Batch) -> tuple[Any, ...]:

@@ -54,6 +54,7 @@ class Pass(TorchFunctionMode):
 
     Attributes:
         slow: names of the operations that had no rule and went point after point.
+        largest: bytes of the largest activation with all P·B rows in memory.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Pass(TorchFunctionMode):
         self.rows = points * examples
         self.tracked = tracked
         self.slow: set[str] = set()
+        self.largest = 0
         # It must not hold the pass: a cycle would keep the directions until the next collection.
         self._sharing = Sharing(points, self.rows, {} if memo is None else memo)
 
@@ -156,6 +158,7 @@ class Pass(TorchFunctionMode):
 
     def carrying(self, x: Tensor) -> Tensor:
         """Mark a fresh tensor as carrying points and examples."""
+        self.largest = max(self.largest, x.nbytes)
         return mark(x, self)
 
     def same_at_all(self, rows: Tensor) -> Tensor:
@@ -210,7 +213,10 @@ class Pass(TorchFunctionMode):
     def real(self, x: Tensor) -> Tensor:
         """Return an activation with all P·B rows in memory."""
         rows = self.shared(x)
-        return x if rows is None else repeated(rows, self.points)
+        if rows is None:
+            return x
+        self.largest = max(self.largest, self.points * rows.nbytes)
+        return repeated(rows, self.points)
 
     def split(self, x: Tensor) -> Tensor:
         """View [P·B, ...] as [P, B, ...]."""
@@ -277,10 +283,29 @@ def outputs_at(
             module itself.
     """
     run = Pass(points, batch_size(inputs), tracked, memo)
-    args, kwargs = arguments(fold_inputs(inputs, points, run, share))
+    return _outputs(run, module, inputs, share), run.slow
+
+
+def bytes_a_point(
+    module: nn.Module, inputs: Any, points: int, tracked: Mapping[int, Moved]
+) -> int:
+    """Return what the largest activation that is held for every point takes for one of them.
+
+    More than what differs between points where an operation has to see the rows of all of them.
+
+    Args:
+        module, inputs, points, tracked: as for `outputs_at`, and it raises the same.
+    """
+    run = Pass(points, batch_size(inputs), tracked)
+    _outputs(run, module, inputs, True)
+    return run.largest // points
+
+
+def _outputs(run: Pass, module: nn.Module, inputs: Any, share: bool) -> Any:
+    args, kwargs = arguments(fold_inputs(inputs, run.points, run, share))
     with run:
         output = module(*args, **kwargs)
-    return pytree.tree_map_only(Tensor, lambda x: _unfolded(run, x), output), run.slow
+    return pytree.tree_map_only(Tensor, lambda x: _unfolded(run, x), output)
 
 
 def _unfolded(run: Pass, x: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ from baffle.backends.torch.one_by_one import one_by_one
 from baffle.backends.torch.one_point import at_one_point, leaks, parts_differ
 from baffle.backends.torch.point_by_point import Writer, scratch
 from baffle.backends.torch.randomness import repeatable, seed_of
-from baffle.backends.torch.rank_one import outputs_at
+from baffle.backends.torch.rank_one import bytes_a_point, outputs_at
 from baffle.backends.torch.sharing import Memo
 from baffle.backends.torch.survey import Survey
 from baffle.backends.torch.vmapped import losses_vmapped
@@ -138,7 +138,7 @@ class RankOneRoute:
 
     def chunk(self, subject: Subject, survey: Survey) -> int:
         """As many points as keep activations in cache."""
-        return batched_chunk(survey.peak_bytes)
+        return batched_chunk(survey.moved_peak if self.share else survey.peak_bytes)
 
     def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         """Draw directions for many chunks at once, then one pass a chunk."""
@@ -149,6 +149,13 @@ class RankOneRoute:
             for loss in self._drawn(subject, replace(task, points=points), chunk)
         ]
         return torch.cat(found)
+
+    def bytes_a_point(self, subject: Subject, task: Task) -> int:
+        """Return the bytes of the largest activation that a pass holds for each point."""
+        two = replace(task, points=task.points.part(0, 2))
+        tracked = self._tracked(subject, two, len(two.points))[0]
+        with repeatable(forward_seed(subject, two)):
+            return bytes_a_point(subject.module, task.batch[0], len(two.points), tracked)
 
     def leaks(self, subject: Subject, task: Task) -> bool:
         """Say whether something reads a weight behind the back of a pass of one point."""
@@ -194,7 +201,7 @@ class MappedRoute:
 
     def chunk(self, subject: Subject, survey: Survey) -> int:
         """As many copies as fit into a fixed amount of memory."""
-        return mapped_chunk(trained_bytes(subject), survey.peak_bytes)
+        return mapped_chunk(trained_bytes(subject), survey.moved_peak)
 
     def losses(self, subject: Subject, task: Task, chunk: int) -> Tensor:
         """One mapped pass a chunk."""

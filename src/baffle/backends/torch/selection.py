@@ -28,6 +28,7 @@ SMALL_MODEL = 2**19  # bytes up to which copies of the weights cost less than pa
 # A pass whose results take this much, and this many times the trained weights, is so long that
 # writing the weights once a point hardly shows beside it.
 LARGE_PASS, MANY_TIMES = 2**23, 16
+FROZEN_PART = 2  # such passes are not taken if frozen results are as large as the moved ones
 LEAKS = "a weight is read where it cannot be seen"
 PARTS = "the module mixes the examples of a batch or depends on its size"
 
@@ -58,7 +59,9 @@ def candidates(subject: Subject, task: Task, seen: Survey, chunk: int, named: st
         split = turns[0].chunk(subject, seen)
         batched: list[Route] = [RankOneRoute(split=split), RankOneRoute(share=False, split=split)]
         order = [*batched, *([RankOneRoute()] if split < seen.examples else []), *order]
-    long = seen.total_bytes >= max(LARGE_PASS, MANY_TIMES * trained_bytes(subject))
+    long = seen.moved_total >= max(LARGE_PASS, MANY_TIMES * trained_bytes(subject))
+    # Points one by one would repeat a frozen beginning for each of them.
+    long = long and seen.total_bytes <= FROZEN_PART * seen.moved_total
     first = named or (PointByPointRoute.name if subject.compiled or (long and not chunk) else "")
     return sorted(order, key=lambda route: route.name != first)
 
@@ -85,6 +88,7 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
     if versions != [p._version for p in subject.parameters.values()]:
         load_weights(subject.module, task.weights)  # the module wrote into them
     subject.random = subject.random or seen.random
+    seen = _held(subject, task, seen)
     reasons: list[str] = []
     for route in candidates(subject, task, seen, chunk, named):
         for size in _sizes(route, subject, seen, chunk, named):
@@ -96,6 +100,22 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
                 reasons.append(reason)
                 logger.warning("%s is not used: %s", *reason.split(": ", 1))
     return Choice(OneByOneRoute(), 1, tuple(reasons))
+
+
+def _held(subject: Subject, task: Task, seen: Survey) -> Survey:
+    """Return the survey with what a batched pass holds for a point, where something is frozen.
+
+    An operation that was told how many rows there are sees those of all points, and then a frozen
+    result takes as much memory as any other.
+    """
+    rank_one = isinstance(task.points.kind, RankOneKind)
+    if seen.moved_peak == seen.peak_bytes or not rank_one or len(task.points) < 2:
+        return seen
+    try:
+        held = RankOneRoute().bytes_a_point(subject, task)
+    except Exception:  # the check says why; until then as much as any activation
+        held = seen.peak_bytes
+    return replace(seen, moved_peak=max(held, seen.moved_peak))
 
 
 def _sizes(route: Route, subject: Subject, seen: Survey, chunk: int, named: str) -> list[int]:

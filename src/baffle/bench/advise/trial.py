@@ -26,6 +26,7 @@ TRAINING, CHECKPOINTED = "fedavg", "fedavg-checkpointed"
 INFERENCE = "inference"
 WAYS = (INFERENCE, PROBES, PROBES_LOW, TRAINING, CHECKPOINTED)
 FEW = {PROBES: 8, PROBES_LOW: 8}  # directions of a first measurement; one step or pass of others
+MOST_CHECKED = 64  # directions of it, where the weights are small
 LEAST = 2  # rounds that are timed
 Point = tuple[int, float, float]
 STATUS = Path("/proc/self/status")
@@ -128,7 +129,7 @@ def _timed(trial: Trial, given: Given) -> tuple[list[Point], Rounds]:
     if trial.exact:
         point, rounds = _point(trial, given, trial.units)
         return [point], rounds
-    few = FEW.get(trial.way, 1)
+    few = _few(trial, given.dimension)
     first, rounds = _point(trial, given, few)
     fitting = int(few * trial.seconds / 3 / max(first[1], 1e-6))  # a warm-up and two that count
     most = min(fitting, trial.units or fitting)
@@ -136,6 +137,19 @@ def _timed(trial: Trial, given: Given) -> tuple[list[Point], Rounds]:
         return [first], rounds
     second, rounds = _point(trial, given, most)
     return [first, second], rounds
+
+
+def _few(trial: Trial, dimension: int) -> int:
+    """Return the units of a first measurement: one step, or as many directions as show the peak.
+
+    The check of a route holds perturbed copies of the weights, up to DENSE_BYTES of them.
+    """
+    if trial.way != PROBES:
+        return FEW.get(trial.way, 1)
+    from baffle.backends.torch.chunking import DENSE_BYTES
+
+    wanted = max(FEW[PROBES], min(MOST_CHECKED, DENSE_BYTES // (4 * dimension)))
+    return min(wanted, trial.units or wanted)
 
 
 def _point(trial: Trial, given: Given, units: int) -> tuple[Point, Rounds]:
@@ -196,10 +210,21 @@ def of_json(text: str) -> Trial:
     return Trial(Named(**named, in_shape=tuple(shape) if shape else None), **value)
 
 
-def answer(text: str) -> str:
-    """Return what came of a trial, or of the attempt, as JSON."""
+def answer(text: str, parent: float = 0.0) -> str:
+    """Return what came of a trial, or of the attempt, as JSON.
+
+    Args:
+        text: the trial.
+        parent: MiB that the process held which this one is a copy of. A copy begins with less,
+            since pages of libraries come back to it only as it touches them; a fresh process has
+            them all, so what is missing is added.
+    """
+    missing = max(0.0, parent - resident_mib())
     try:
-        return json.dumps(measure(of_json(text)))
+        found = measure(of_json(text))
+        for name in ("runtime_mib", "peak_mib"):
+            found[name] += missing
+        return json.dumps(found)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f" ({Path(last.filename).name}, line {last.lineno})"
@@ -212,16 +237,16 @@ def answer(text: str) -> str:
 def main() -> None:
     """Read trials, a line each, and measure each in a copy of this process that nobody has used.
 
-    torch is imported once, which is most of what a trial takes; a copy has the memory of a fresh
-    process. Nothing is computed before it, since torch's threads do not live on in a copy.
+    torch is imported once, which is most of what a trial takes. Nothing is computed before it,
+    since torch's threads do not live on in a copy.
     """
     import baffle.bench.advise.steps  # noqa: F401
 
     for line in sys.stdin:
         sys.stdout.flush()
-        child = os.fork()
+        held, child = resident_mib(), os.fork()
         if child == 0:
-            sys.stdout.write(answer(line) + "\n")
+            sys.stdout.write(answer(line, held) + "\n")
             sys.stdout.flush()
             os._exit(0)
         _, status = os.waitpid(child, 0)

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import IO, Any, Self
 
 from baffle.drivers.compare.cells import Cell
@@ -63,14 +65,18 @@ class Pool:
     Args:
         command: starts one.
         jobs: at the most; a worker is started when it is first needed.
+        scratch: folder for the workers' temporary files, emptied before and deleted after, since
+            a worker that is killed cannot do so.
     """
 
-    def __init__(self, command: Sequence[str], jobs: int) -> None:
-        self.command, self.jobs = list(command), jobs
+    def __init__(self, command: Sequence[str], jobs: int, scratch: Path) -> None:
+        self.command, self.jobs, self.scratch = list(command), jobs, scratch.absolute()
         self._workers: list[_Worker] = []
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Self:
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self.scratch.mkdir(parents=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -81,6 +87,7 @@ class Pool:
             for pipe in (worker.process.stdin, worker.process.stdout, worker.errors):
                 _close(pipe)
         self._selector.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     @property
     def running(self) -> list[Cell]:
@@ -107,7 +114,7 @@ class Pool:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
-            env=os.environ | dict.fromkeys(THREADS, "1"),
+            env=os.environ | dict.fromkeys(THREADS, "1") | {"TMPDIR": str(self.scratch)},
             start_new_session=True,  # Ctrl-C is for this process, which ends its workers
         )
         worker = _Worker(process, errors)

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.backends.torch import TorchProbe, initial_weights, model_signature
-from baffle.backends.torch.chunking import ACTIVATION_BYTES
-from baffle.backends.torch.clients import activation_bytes, clients_in_pass
+from baffle.backends.torch.chunking import ACTIVATION_BYTES, batched_chunk
+from baffle.backends.torch.clients import clients_in_pass, surveyed
+from baffle.backends.torch.survey import Survey
 from baffle.cohort import cohort_size
 from baffle.config import EngineSettings, Settings
 from baffle.directions import Points
@@ -34,6 +35,7 @@ SECONDS = 0.08  # of measuring a candidate
 TURNS = 16  # points of a measurement that takes them one by one
 POINT_BY_POINT = "point_by_point"
 ALONE_POINTS = 2 * max(CHUNKS)  # points of a measurement with one client in a pass
+FROZEN_BYTES = 2**30  # a pass's largest frozen result, should it be held for every point after all
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,11 @@ def cores() -> int:
 def _candidates(settings: Settings, task: Task, plan: Plan) -> Iterator[Engine]:
     engine, directions = settings.engine, plan.num_directions
     threads = [engine.threads] if engine.threads else sorted({1, cores()})
-    chunks = sorted({min(c, directions) for c in (1,) * engine.low_memory or CHUNKS})
+    seen = surveyed(task.model, task.loss, task.train.batch(_rows(task, plan, 0)))
+    sizes = {min(c, directions) for c in (1,) * engine.low_memory or CHUNKS}
+    chunks = sorted(sizes if engine.low_memory else sizes | _whole(plan, seen))
     chunks = [engine.chunk] if engine.chunk else chunks
-    peak = activation_bytes(task.model, task.loss, task.train.batch(_rows(task, plan, 0)))
+    peak = seen.peak_bytes
     turns = list(_turns(engine, len(_rows(task, plan, 0)), threads))
     if engine.route != POINT_BY_POINT and not engine.compiled:
         for chunk in chunks:
@@ -102,6 +106,17 @@ def _candidates(settings: Settings, task: Task, plan: Plan) -> Iterator[Engine]:
         given = engine.route or engine.chunk or engine.low_memory
         turns = [] if given or peak * WORTH < ACTIVATION_BYTES else turns
     yield from turns
+
+
+def _whole(plan: Plan, seen: Survey) -> set[int]:
+    """Return the points of a pass over all of a plan's, if something frozen makes it worth trying.
+
+    Every pass computes what is frozen once, so that fewer and larger ones do less.
+    """
+    if seen.moved_peak == seen.peak_bytes:
+        return set()
+    most = min(batched_chunk(seen.moved_peak), FROZEN_BYTES // seen.peak_bytes)
+    return {max(1, min(plan.probes, most))}
 
 
 def _turns(engine: EngineSettings, examples: int, threads: Sequence[int]) -> Iterator[Engine]:
@@ -130,7 +145,7 @@ def _speed(task: Task, plan: Plan, engine: Engine, given: EngineSettings) -> flo
     """Return probes a second on the first clients' batches; best of several calls."""
     probe = probe_of(task, given.model_copy(update=asdict(engine)))
     whole = points_of(plan, probe.signature, 0)
-    most = ALONE_POINTS if engine.clients == 1 else 2 * engine.chunk
+    most = max(ALONE_POINTS, engine.chunk) if engine.clients == 1 else 2 * engine.chunk
     if engine.route == POINT_BY_POINT:
         most = TURNS
     points = whole.part(0, min(len(whole), most))
