@@ -21,6 +21,7 @@ from tests.drivers.small import FULL, SMALL, begin, digests, finished
 
 FAULTS = {"federation": {"participation": 1.0, "dropout": 0.2, "slow": 0.2}}
 TOGETHER = {"engine": {"clients": 4}}
+PICKING = {"probe": {"batch": 2, "candidates": 6}}
 
 
 def asked(session, clients=range(10)):
@@ -45,6 +46,8 @@ def session(tmp_path):
         {"quantisation": {"bits": 1}},
         {"probe": {"estimator": "central"}, "federation": {"weighting": "examples"}},
         {"probe": {"batch": 100}},  # more than some clients have
+        PICKING,
+        {"probe": {"batch": 20, "candidates": 100}},  # some clients have fewer, some no more than B
     ],
     ids=str,
 )
@@ -57,7 +60,9 @@ def test_from_the_same_losses_come_the_same_bytes(tmp_path, sections):
     session.close()
 
 
-def test_many_in_a_pass_change_losses_by_rounding_alone(session):
+@pytest.mark.parametrize("sections", [{}, PICKING], ids=["drawn", "picked"])
+def test_many_in_a_pass_change_losses_by_rounding_alone(tmp_path, sections):
+    session = begin(tmp_path, sections)
     question = asked(session)
     plan = decode_plan(question[0])
     roster = session.federation.collecting.answers.roster
@@ -69,6 +74,7 @@ def test_many_in_a_pass_change_losses_by_rounding_alone(session):
         assert np.abs(alone.values - together.values).max() <= 2 * rounding + 2
         assert abs(alone.loss - together.loss) <= 1
     assert roster.probe.apart == ()
+    session.close()
 
 
 def test_answers_come_in_the_order_asked_for_any_order_and_size(session):
@@ -233,3 +239,13 @@ def test_a_rounds_weights_are_loaded_once_for_all_its_clients(tmp_path, monkeypa
         session.close()
         assert len(loads) == 2
         assert not any(a.flags.writeable for a in arrays)
+
+
+def test_what_picking_costs_is_counted(tmp_path):
+    finished(tmp_path / "run", PICKING)
+    rows = read_metrics(tmp_path / "run")
+    with Ledger.open(tmp_path / "run") as ledger:
+        plan = decode_plan(next(iter(ledger.rows())).plan)
+    assert plan.candidates == 6
+    each = plan.probes * 2 + 6
+    assert rows[0]["example_evaluations"] == rows[0]["asked"] * each

@@ -19,10 +19,10 @@ def test_shares_are_probabilities_and_none_is_far_below_an_even_one(found):
 def test_the_picked_ones_stand_for_all_candidates(found, size):
     """Over all uniforms the weighted sum of any figure is its mean, but for a grid's edges."""
     p, figure = shares(found), np.sin(np.arange(len(found)) + 1)
-    grid = (np.arange(4000) + 0.5) / 4000
+    grid = (np.arange(500) + 0.5) / 500
     sums = [(c.weights * figure[c.places]).sum() for c in (pick(p, size, u) for u in grid)]
     # A candidate's share of the uniforms is met to one part of the grid at each of its edges.
-    room = 2 * len(found) / 4000 * size / (len(found) * size * p.min())
+    room = 2 * len(found) / 500 * size / (len(found) * size * p.min())
     assert np.mean(sums) == pytest.approx(figure.mean(), abs=room)
 
 

@@ -117,19 +117,57 @@ def losses_of_batch(
         losses = np.asarray(probe(weights, points, batch))
         require_losses(losses, (len(points),), mine.name)
         return losses
-    size = min(plan.candidates, mine.examples)
-    candidates = draw_subsets(keys, Purpose.BATCH, plan.round, step, examples, size)[0]
-    before = losses_of_each(probe, weights, _here(points), candidates, mine.name)[:, 0]
-    uniform = keyed_words(keys, Purpose.PICK, plan.round, step, 1)[0, 0] / 2.0**32
-    chosen = pick(shares(before), batch_size(plan, mine.examples), float(uniform))
-    each = losses_of_each(probe, weights, points, candidates[chosen.places], mine.name)
-    return np.asarray((each * chosen.weights[:, None]).sum(axis=0))
+    candidates = draw_candidates(plan, step, keys, examples)
+    before = losses_of_each(probe, weights, here(points), candidates[0], mine.name)
+    chosen = pick_batches(plan, step, keys, candidates, before.T)[0]
+    each = losses_of_each(probe, weights, points, chosen.examples, mine.name)
+    return chosen.losses(each)
 
 
-def _here(points: Points) -> Points:
+def draw_candidates(
+    plan: Plan, step: int, keys: Keys, examples: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return which of its examples each client looks at first; int64 [C, M].
+
+    Args:
+        plan, step, keys: as for `draw_batches`.
+        examples: how many each has; M, the lesser of it and the plan's, must be alike.
+    """
+    size = min(plan.candidates, int(examples[0]))
+    return draw_subsets(keys, Purpose.BATCH, plan.round, step, examples, size)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Picked examples of one client, int64 [B], and what their losses are added up by."""
+
+    examples: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def losses(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the client's losses [P] from those of each of its examples [B, P]."""
+        return np.asarray((each * self.weights[:, None]).sum(axis=0))
+
+
+def pick_batches(
+    plan: Plan,
+    step: int,
+    keys: Keys,
+    candidates: NDArray[np.int64],
+    losses: NDArray[np.float64],
+) -> list[Batch]:
+    """Return the batch that each client picks of its candidates [C, M] by their losses [C, M]."""
+    uniforms = keyed_words(keys, Purpose.PICK, plan.round, step, 1)[:, 0] / 2.0**32
+    found = []
+    for own, before, uniform in zip(candidates, losses, uniforms.tolist(), strict=True):
+        picked = pick(shares(before), plan.batch, uniform)
+        found.append(Batch(own[picked.places], picked.weights))
+    return found
+
+
+def here(points: Points) -> Points:
     """Return the one point in the middle."""
-    first = points.part(0, 1)
-    return replace(first, signs=np.zeros(1, dtype=np.int8))
+    return replace(points.part(0, 1), signs=np.zeros(1, dtype=np.int8))
 
 
 def take(plan: Plan, step: int, keys: Keys, losses: NDArray[np.float64]) -> list[Taken]:

@@ -286,9 +286,7 @@ def outputs_at(
     return _outputs(run, module, inputs, share), run.slow
 
 
-def bytes_a_point(
-    module: nn.Module, inputs: Any, points: int, tracked: Mapping[int, Moved]
-) -> int:
+def bytes_a_point(module: nn.Module, inputs: Any, points: int, tracked: Mapping[int, Moved]) -> int:
     """Return what the largest activation that is held for every point takes for one of them.
 
     More than what differs between points where an operation has to see the rows of all of them.

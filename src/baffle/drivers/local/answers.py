@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.directions import Points
+from baffle.directions.keyed import Keys
 from baffle.drivers.local.passes import passes
 from baffle.drivers.local.roster import Roster
 from baffle.protocol import Client, Plan, decode_plan
@@ -23,7 +24,11 @@ from baffle.protocol.codec import encode_report
 from baffle.protocol.steps import (
     batch_size,
     draw_batches,
+    draw_candidates,
     evaluations,
+    here,
+    pick_batches,
+    picks,
     points_of,
     require_losses,
     take,
@@ -79,8 +84,7 @@ class OneByOne:
 class Together:
     """Clients answer in this process, many in one pass, in a block's memory.
 
-    With several local steps each client moves weights of its own, and where clients pick their
-    examples each looks at its own first: then they go one after another.
+    With several local steps each client moves weights of its own: then they go one after another.
 
     Args:
         roster: the clients.
@@ -95,7 +99,7 @@ class Together:
     ) -> Iterator[Answer]:
         """Yield the answers of these clients, in this order."""
         asked = decode_plan(plan)
-        if asked.num_local_steps > 1 or asked.candidates:
+        if asked.num_local_steps > 1:
             yield from OneByOne(self.roster).collect(plan, state, digest, numbers, group)
             return
         points = points_of(asked, self.roster.rules.signature, 0, group)
@@ -118,35 +122,67 @@ class Together:
         keys = np.array([c.key for c in clients], dtype=np.uint64)
         losses = np.empty((len(clients), len(points)))
         for group in _of_one_size(plan, clients):
-            examples = np.array([clients[i].examples for i in group])
-            batches = draw_batches(plan, 0, keys[group], examples)
-            losses[group] = self._losses(points, state, [clients[i] for i in group], batches)
+            some, own = [clients[i] for i in group], keys[group]
+            examples = np.array([c.examples for c in some])
+            if picks(plan, some[0].examples):
+                losses[group] = self._picked(plan, points, state, some, own, examples)
+                continue
+            rows = self._rows(some, draw_batches(plan, 0, own, examples))
+            losses[group] = self._losses(points, state, rows, self.clients)
         taken = take(plan, 0, keys, losses)
         return [
             encode_report(c.report(plan, [step]), plan.bits)
             for c, step in zip(clients, taken, strict=True)
         ]
 
-    def _losses(
+    def _picked(
+        self,
+        plan: Plan,
+        points: Points,
+        state: TrainState,
+        clients: Sequence[Client],
+        keys: Keys,
+        examples: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Return the losses [C, P] of clients that pick their batches among as many candidates."""
+        candidates = draw_candidates(plan, 0, keys, examples)
+        before = self._each(here(points), state, clients, candidates)[:, :, 0]
+        batches = pick_batches(plan, 0, keys, candidates, before)
+        each = self._each(points, state, clients, np.array([b.examples for b in batches]))
+        return np.array([b.losses(own) for b, own in zip(batches, each, strict=True)])
+
+    def _each(
         self,
         points: Points,
         state: TrainState,
         clients: Sequence[Client],
-        batches: NDArray[np.int64],
+        examples: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        """Return the losses [C, P] of clients with batches of one size."""
-        rows = [self.roster.own(c)[batch] for c, batch in zip(clients, batches, strict=True)]
+        """Return the losses [C, B, P] of each of the clients' examples [C, B]."""
+        rows = [row for own in self._rows(clients, examples) for row in own[:, None]]
+        size = examples.shape[1]
+        losses = self._losses(points, state, rows, self.clients * size)
+        return losses.reshape(len(clients), size, len(points))
+
+    def _rows(
+        self, clients: Sequence[Client], examples: NDArray[np.int64]
+    ) -> list[NDArray[np.int64]]:
+        return [self.roster.own(c)[own] for c, own in zip(clients, examples, strict=True)]
+
+    def _losses(
+        self, points: Points, state: TrainState, rows: Sequence[NDArray[np.int64]], most: int
+    ) -> NDArray[np.float64]:
+        """Return the mean losses [n, P] over each of n batches of rows, all of one size."""
         found = []
-        for part in passes(len(rows), self.clients):
+        for part in passes(len(rows), most):
             losses = self.roster.probe.many(state.weights, points, rows[part])
-            whose = f"clients {clients[part.start].number} to {clients[part.stop - 1].number}"
-            require_losses(losses, (part.stop - part.start, len(points)), whose)
+            require_losses(losses, (part.stop - part.start, len(points)), "this model's probe")
             found.append(losses)
         return np.concatenate(found)
 
 
 def _of_one_size(plan: Plan, clients: Sequence[Client]) -> Iterator[list[int]]:
-    """Yield the places of clients whose batches have one size, size by size."""
-    sizes = [batch_size(plan, c.examples) for c in clients]
+    """Yield the places of clients whose batches have one size, and candidates, size by size."""
+    sizes = [(batch_size(plan, c.examples), min(plan.candidates, c.examples)) for c in clients]
     places = sorted(range(len(clients)), key=sizes.__getitem__)
     return (list(group) for _, group in itertools.groupby(places, sizes.__getitem__))
