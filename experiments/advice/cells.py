@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from baffle.bench.advise.given import Named
-from baffle.bench.advise.trial import CHECKPOINTED, PROBES, PROBES_LOW, TRAINING, Trial
+from baffle.bench.advise.trial import CHECKPOINTED, PROBES, PROBES_LOW, TRAINING, Trial, words
 
 HERE = "experiments/advice/models.py"
 WAYS = (PROBES, PROBES_LOW, TRAINING, CHECKPOINTED)
@@ -88,7 +88,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of what is measured; budgets and links change nothing in it."""
-        text = json.dumps([asdict(self.short), asdict(self.whole)], sort_keys=True)
+        text = json.dumps([words(self.short), words(self.whole)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -55,9 +55,9 @@ def measured(way: str, task: str, part: str, examples: int) -> float:
     import torch
 
     from baffle.backends.torch import TorchProbe, initial_weights
-    from baffle.bench.resident import peak_mib
     from baffle.bench.sides.probes import points_of
     from baffle.drivers.local.task import TensorExamples
+    from baffle.drivers.resident import peak_mib
 
     torch.set_num_threads(1)
     model, inputs, targets, loss = _given(task, part, examples)

@@ -26,7 +26,7 @@ def draw(results: Results) -> Figure:
     left = figure.add_axes((LEFT, 0.11, 0.39, 0.66))
     right = figure.add_axes((LEFT + 0.5, 0.11, 0.39, 0.66))
     _curves(left, results, (*LENET, "headline"), by="evaluations")
-    _curves(right, results, ("headline", "20 rounds", "FedZO, 1,000 rounds"), by="rounds")
+    _curves(right, results, ("headline", "20 rounds", "FedZO 1000 rounds"), by="rounds")
     left.set_title("by example evaluations of all clients, millions")
     right.set_title("by rounds; crosses: as the paper reports")
     for name, (rounds, share) in PUBLISHED.items():

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from baffle.bench.advise.given import Named
-from baffle.bench.advise.trial import WAYS, Trial
+from baffle.bench.advise.trial import WAYS, Trial, words
 from experiments.resources.models import SIDE, WIDTHS
 
 HERE = "experiments/resources/models.py"
@@ -41,7 +41,7 @@ class Cell:
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of what is measured."""
-        text = json.dumps(asdict(self.trial), sort_keys=True)
+        text = json.dumps(words(self.trial), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

@@ -9,7 +9,10 @@ import pytest
 
 from baffle.algorithms import SCHEDULES
 from baffle.algorithms.policy import (
+    BFLOAT16,
     EVEN_SHARE,
+    FLOAT16,
+    FLOAT32,
     RADIUS_RANGE,
     START_RADIUS_EXPONENT,
     START_STEP_EXPONENT,
@@ -99,6 +102,41 @@ def test_the_radius_grows_where_the_odd_part_drowns_in_the_losses_rounding():
     # Slope 2^-12, loss 1,000: at 2^-9 the odd part is below a hundredth of float32's rounding.
     _, plan = second(made(), even=EVEN_SHARE * 100, odd=1.0, loss=1000.0)
     assert plan.radius_exponent == START_RADIUS_EXPONENT + 2
+
+
+HALF = {"engine": {"precision": "bfloat16"}}
+
+
+def test_the_losses_precision_decides_how_far_the_radius_may_shrink():
+    # Slope 1/2 a weight, loss 2 and less: half precision needs 2^-8 over the slope.
+    slope = (0.5 * 2.0**-START_STEP_EXPONENT) ** 2
+    for loss in (2.0, 0.01):
+        figures = {"even": EVEN_SHARE * 1e4, "odd": slope, "loss": loss}
+        assert second(made(**HALF), **figures)[1].radius_exponent == -7
+        assert second(made(), **figures)[1].radius_exponent == START_RADIUS_EXPONENT - 2
+    # Where rounding raises both energies alike, the radius grows out of it.
+    noise = (2.0**-12 * 2.0 ** (15 - START_STEP_EXPONENT)) ** 2
+    _, plan = second(made(**HALF), {"radius_exponent": -15}, even=1.0, odd=noise)
+    assert plan.radius_exponent == -13
+
+
+def test_a_models_own_precision_counts_unless_another_is_set():
+    def resolution(dtype, precision="own"):
+        own = ModelSignature((TensorSpec("w", (4, 3), dtype), TensorSpec("b", (4,))))
+        settings = resolve({"update": {"step_size": 0.5}, "engine": {"precision": precision}})
+        return policy(settings, own).resolution
+
+    assert resolution("float32") == resolution("float64") == FLOAT32
+    assert resolution("bfloat16") == resolution("float32", "bfloat16") == BFLOAT16
+    assert resolution("float16") == FLOAT16
+    assert resolution("float16", "bfloat16") == BFLOAT16
+
+
+@pytest.mark.parametrize(("odd", "octaves"), [(4 / 256, 0), (15 / 256, 0), (16 / 256, 2), (1.0, 2)])
+def test_the_radius_stays_where_a_coarse_step_hides_the_even_part(odd, octaves):
+    """In units of 1/256 squared steps: an even energy of zero beside so few odd ones is unknown."""
+    _, plan = second(made(), even=0.0, odd=odd, loss=2.0**-10)
+    assert plan.radius_exponent == START_RADIUS_EXPONENT + octaves
 
 
 def test_a_radius_and_a_step_that_are_set_stay():

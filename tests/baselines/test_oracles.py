@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from baffle.baselines import Knobs
-from baffle.baselines.checkpointing import Checkpointed
 from baffle.baselines.draws import normals, on_sphere, signs
 from baffle.baselines.es import EvolutionStrategies, centred_ranks
 from baffle.baselines.fedavg import FedAvg
@@ -75,6 +74,7 @@ def test_checkpointed_fedavg_gives_the_bits_of_fedavg(model):
     module = build(model, (1, 32, 32), classes=2, seed=0)
     data = torch.randn(3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     found = Problem(module, cross_entropy)
+    assert found.pieces
     weights = found.joined({n: p.detach().numpy() for n, p in module.named_parameters()})
     whole = [
         made(Knobs()).gradient(found, weights, (data, torch.tensor([0, 1, 1])))
@@ -82,59 +82,6 @@ def test_checkpointed_fedavg_gives_the_bits_of_fedavg(model):
     ]
     assert whole[0][0] == whole[1][0]
     assert torch.equal(whole[0][1], whole[1][1])
-
-
-def kept(module, inputs, checkpointing=None):
-    """Return the bytes that a forward pass keeps for the backward pass."""
-    seen = {}
-
-    def pack(tensor):
-        seen[tensor.data_ptr()] = tensor.numel() * tensor.element_size()
-        return tensor
-
-    own = {p.data_ptr() for p in module.parameters()}
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        if checkpointing is None:
-            module(inputs)
-        else:
-            with checkpointing.on():
-                module(inputs)
-    return sum(size for place, size in seen.items() if place not in own)
-
-
-def test_checkpointing_keeps_less_and_leaves_the_module_as_it_was():
-    layers = [layer for _ in range(8) for layer in (nn.Linear(50, 50), nn.Tanh())]
-    module, inputs = nn.Sequential(*layers), torch.randn(64, 50)
-    plain = kept(module, inputs)
-    assert kept(module, inputs, Checkpointed(module)) < plain / 2
-    assert kept(module, inputs) == plain
-
-
-class Branches(nn.Module):
-    """Parts that take one tensor, or two, or words."""
-
-    def __init__(self):
-        super().__init__()
-        self.words, self.mixed = nn.Embedding(5, 4), nn.Bilinear(4, 4, 2)
-
-    def forward(self, x):
-        found = self.words(x)
-        return self.mixed(found, found.tanh())
-
-
-@pytest.mark.slow  # torch's own checkpoint imports the compiler
-def test_a_module_that_is_no_sequential_is_checkpointed_by_its_parts():
-    generator = torch.Generator().manual_seed(0)
-    module = Branches()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter.normal_(generator=generator)
-    data = (torch.tensor([0, 3, 3]), torch.tensor([0, 1, 1]))
-    found = problem(module)
-    at = nn.utils.parameters_to_vector(module.parameters()).detach()
-    plain, twice = (found.gradient(at, data, checkpointed=c) for c in (False, True))
-    assert plain[0] == twice[0]
-    assert torch.equal(plain[1], twice[1])
 
 
 def test_losses_at_many_weights_are_those_of_a_plain_loop():

@@ -1,6 +1,8 @@
 """What `baffle advise` measures, and from where."""
 
 import copy
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,16 +10,19 @@ from torch import nn
 
 import baffle
 from baffle.bench.advise.asking import Question
+from baffle.bench.advise.costs import probes_of
 from baffle.bench.advise.device import Device
 from baffle.bench.advise.given import Given, Named, likely_loss, make
+from baffle.bench.advise.learning import Federation, Schedule, picking
 from baffle.bench.advise.processes import trials
 from baffle.bench.advise.rounds import ProbeRounds
-from baffle.bench.advise.segments import checkpoint_parts
 from baffle.bench.advise.steps import TrainingRounds
 from baffle.bench.advise.trial import PROBES, WAYS, Trial, answer, as_json, measured, of_json
 from baffle.bench.memory import ProcessFailed
 from baffle.bench.modules.transformer import Transformer
 from baffle.errors import ConfigError, DataError, ModelError
+from baffle.models.checkpointing import Checkpointed
+from baffle.protocol.steps import evaluations, picks
 
 TINY = Named("linear", (4,), 3)
 
@@ -70,20 +75,47 @@ def test_a_checkpointed_step_is_the_same_step(make_module):
     module = make_module()
     twice, rows = copy.deepcopy(module), torch.randn(2, 4)
     rows = rows if isinstance(module, nn.Sequential) else torch.randn(2, 5, 8)
-    assert len(checkpoint_parts(twice)) >= 2
-    for each in (module, twice):
-        TrainingRounds(Given(each, rows, torch.tensor([0, 2]), likely_loss), 2).round(clock)
+    checkpointed = Checkpointed(twice)
+    assert len(checkpointed.pieces) >= 2
+    for each, how in ((module, nullcontext()), (twice, checkpointed.on())):
+        with how:
+            TrainingRounds(Given(each, rows, torch.tensor([0, 2]), likely_loss), 2).round(clock)
     for a, b in zip(module.parameters(), twice.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
 def test_a_module_of_one_layer_has_no_parts():
-    assert checkpoint_parts(nn.Linear(2, 2)) == []
+    trial = Trial(Named("given"), "fedavg-checkpointed", 6)
+    found = measured(trial, given(nn.Sequential(nn.Linear(4, 3))), 100.0)
+    assert (found["parts"], found["points"]) == (0, [])
+
+
+@pytest.mark.parametrize("examples", [6, 12, 24])
+def test_a_client_with_more_than_a_batch_picks_and_its_looks_are_counted(examples):
+    rounds = ProbeRounds(given(examples=examples), 32, False, threads=1, batch=6)
+    rounds.round(clock)
+    schedule = picking(Schedule(1, 32, 6), Federation(examples=examples))
+    assert rounds.probes == probes_of(schedule) == 40 + (examples if examples > 6 else 0) / 6
+    plan = rounds.server.open_round() and rounds.server.plan
+    assert picks(plan, examples) == (examples > 6)
+    assert evaluations(plan, examples) == rounds.probes * 6
+
+
+def test_a_picked_batch_is_measured_and_asked_for():
+    question = Question(Federation(examples=20), batch=8)
+    schedule = question.schedule(PROBES, 100)
+    assert (schedule.batch, schedule.candidates) == (8, 20)
+    assert question.schedule("fedavg", 100).candidates == 0
+    trial = Trial(Named("given"), PROBES, 8, units=16, seconds=0.0, candidates=20, exact=True)
+    assert measured(trial, given(examples=trial.examples), 100.0)["points"][0][0] == 16 + 4 + 2.5
 
 
 def test_a_trial_survives_its_line():
     trial = Trial(Named("wrn", (3, 8, 8), 4, trained="head"), PROBES, 2)
     assert of_json(as_json(trial)) == trial
+    assert "candidates" not in as_json(trial)  # studies know their trials by these words
+    picked = replace(trial, candidates=8)
+    assert of_json(as_json(picked)) == picked
     assert of_json(as_json(Trial(TINY, PROBES, 2))).named.in_shape == (4,)
 
 

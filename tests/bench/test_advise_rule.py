@@ -194,7 +194,7 @@ def test_a_federation_that_cannot_be():
         Federation(10, 0.0)
 
 
-@pytest.mark.parametrize("module", ["costs", "device", "given", "learning", "segments"])
+@pytest.mark.parametrize("module", ["costs", "device", "given", "learning"])
 def test_examples(module):
     results = doctest.testmod(importlib.import_module(f"baffle.bench.advise.{module}"))
     assert results.failed == 0

@@ -1,6 +1,8 @@
 """Peaks of fresh processes."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -18,7 +20,19 @@ def test_every_way_has_its_code():
 def test_plain_inference_loads_none_of_the_engine():
     found = in_process("inference", "lenet5", 4, OPTIONS)
     assert found["peak_mib"] > 1
-    assert set(found["packages"]) == {"bench", "errors", "models"}
+    # drivers.resident says the peak, and imports the standard library alone
+    assert set(found["packages"]) == {"bench", "drivers", "errors", "models"}
+
+
+@pytest.mark.slow
+def test_training_by_hand_loads_neither_the_engine_nor_the_compiler():
+    code = (
+        "import sys, baffle.bench.resident as r; r.WAYS['checkpointed']('lenet5', 2, 1);"
+        "print([m for m in sys.modules if m in ('sympy', 'torch._dynamo')"
+        " or m.startswith(('baffle.backends', 'baffle.protocol', 'baffle.baselines'))])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
 
 
 def test_probes_load_the_engine():

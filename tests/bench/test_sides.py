@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from baffle.backends.torch import loading
-from baffle.bench.sides import SIDES, Setting, case_of
+from baffle.bench.sides import SIDES, Setting, case_of, training
 from baffle.bench.sides import probes as probes_file
 from baffle.bench.sides.inference import Inference
 from baffle.bench.sides.perturbed import RandnLoop, Vmap
@@ -85,9 +85,9 @@ def test_vmap_evaluates_one_loss_a_copy(case):
         assert torch.allclose(found[k], cross_entropy(output, targets))
 
 
-def test_a_training_step_moves_the_weights_of_its_own_module_alone(case):
+def test_a_training_step_moves_the_weights_of_its_own_module_alone(case, monkeypatch):
+    monkeypatch.setattr(training, "STEP_SIZE", 0.1)
     side = Training(case)
-    side.optimiser.param_groups[0]["lr"] = 0.1
     before = [p.clone() for p in case.module.parameters()]
     side.work(Setting(B, 1), B).run()
     own = list(side.module.parameters())

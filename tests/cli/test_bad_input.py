@@ -29,7 +29,7 @@ from tests.cli.test_commands import FAST
         (["--step-size", "big"], "update.step_size must be"),
         (["--bits", 25], "quantisation.bits must be less than or equal to 24"),
         (["--participation", 0], "participation must be greater than 0"),
-        (["--algorithm", "magic"], "algorithm must be one of baffle, baffle-paper, mezo, decomfl, fedsgd"),
+        (["--algorithm", "magic"], "algorithm must be one of baffle, baffle-paper, mezo, decomfl"),
         (["--data", "imagenet"], "expected a data set among"),
         (["--model", "gpt5"], "expected a model among"),
         (["--set", "rounds"], "SECTION.KEY=VALUE"),

@@ -42,7 +42,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(tmp_path, capsy
 @pytest.mark.slow
 def test_a_comparison_prints_one_object_and_leaves_table_and_figure(tmp_path, capsys):
     args = ["compare", "-a", "baffle,wide=baffle,fedavg", *SMALL, "--json", "--out", tmp_path / "c"]
-    args += ["--set", "wide:probe.num_directions=32"]
+    args += ["--set", "wide:probe.num_directions=32", "--least-rounds", "0"]
     code, out, err = call(capsys, *args)
     value = last_json(out)
     assert (code, len(out.splitlines()), value["complete"]) == (0, 1, True)

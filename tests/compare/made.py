@@ -4,9 +4,11 @@ from baffle.drivers.compare.cells import pending
 from baffle.drivers.compare.spec import Comparison, Contender
 from tests.compare.lines import worked
 
+PROBE = {"num_directions": 512, "batch": 32}  # of all, whatever the algorithms' own choices are
+
 
 def comparison(names=("baffle", "baffle-paper"), **more):
-    contenders = tuple(Contender(name, {"algorithm": name}) for name in names)
+    contenders = tuple(Contender(name, {"algorithm": name, "probe": PROBE}) for name in names)
     return Comparison(contenders, **{"budget": 1000.0, "keys": (0, 1), "trials": 3, **more})
 
 

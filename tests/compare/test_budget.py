@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baffle.algorithms.tuning import end_loss, for_length
 from baffle.drivers.compare.budget import at_budget, rounds_for
 from baffle.drivers.compare.resources import costs_of, parse_budget
-from baffle.drivers.compare.tuning import best_of, next_trial, scaled
+from baffle.drivers.compare.tuning import best_of, next_trial
 from baffle.errors import ConfigError
 from tests.compare.lines import costs
 
@@ -25,6 +26,14 @@ def test_equal_rounds_use_the_budget_and_never_more(each, first, budget):
 def test_where_rounds_differ_some_is_spared():
     totals = [{"seconds": t} for t in (5.0, 6.0, 7.0, 8.0, 9.0, 10.2, 11.0, 12.0)]
     assert rounds_for(totals, "seconds", 100.0) == 8 + int(83 + 1e-9)  # (95 - 12) / 1
+
+
+def test_where_later_rounds_cost_nothing_the_whole_pilot_tells():
+    totals = [{"evaluations": t} for t in (50.0, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0, 100.0)]
+    assert rounds_for(totals, "evaluations", 1100.0) == 8 + int((0.99 * 1100 - 100) / 12.5)
+    nothing = [{"evaluations": 0.0}] * 8
+    with pytest.raises(ConfigError, match="no client answered in 8 rounds"):
+        rounds_for(nothing, "evaluations", 1e6)
 
 
 def test_the_last_evaluation_at_or_below_the_budget_counts():
@@ -86,5 +95,11 @@ def test_the_search_refines_between_neighbours_that_are_worse():
 
 
 def test_a_longer_run_takes_a_smaller_step_and_an_equal_one_the_same():
-    assert scaled(0.08, 10, 80) == 0.04
-    assert scaled(0.08, 10, 10) == 0.08
+    assert for_length(0.08, 10, 80) == 0.04
+    assert for_length(0.08, 10, 10) == 0.08
+
+
+def test_a_trial_is_judged_by_the_mean_of_its_last_quarter():
+    assert end_loss([9.0, float("nan"), 9.0, 9.0, 9.0, 9.0, 1.0, 2.0]) == 1.5
+    assert end_loss([1.0, 1.0, 1.0, float("nan")]) == float("inf")
+    assert end_loss([3.0]) == 3.0

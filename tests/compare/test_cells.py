@@ -124,8 +124,20 @@ def test_a_manifest_says_everything_and_comes_back():
     asked = comparison(equal="seconds", share=0.5)
     assert from_manifest(asked.manifest()) == asked
     assert comparison().id != comparison(budget=1001.0).id
+    assert comparison().id == comparison().id
     with pytest.raises(ConfigError, match="format"):
         from_manifest({**asked.manifest(), "format": 99})
+
+
+def test_a_manifest_tells_what_defaults_came_to(monkeypatch):
+    asked = comparison()
+    before, taken = asked.manifest()["program"], Comparison.settings
+
+    def settings(self, contender, key, *more):
+        return taken(self, contender, key, *more, {"federation": {"clients": 11}})
+
+    monkeypatch.setattr(Comparison, "settings", settings)  # as if a default had changed
+    assert asked.manifest()["program"]["settings"] != before["settings"]
 
 
 @pytest.mark.parametrize(

@@ -102,11 +102,17 @@ def test_an_unfinished_comparison_is_not_complete(tmp_path):
     assert verdict(compared(asked, {}, tmp_path)) == "Nothing to compare yet."
 
 
-def test_the_figure_is_drawn_alike_each_time_and_not_without_runs(found, tmp_path):
+def test_without_runs_there_is_no_figure(tmp_path):
+    from baffle.report.compared_figure import draw_compared
+
+    asked = comparison(NAMES)
+    assert draw_compared(compared(asked, {}, tmp_path), tmp_path / "3.png") is None
+
+
+@pytest.mark.slow
+def test_the_figure_is_drawn_alike_each_time(found, tmp_path):
     from baffle.report.compared_figure import draw_compared
 
     one, two = (draw_compared(found, tmp_path / name) for name in ("1.png", "2.png"))
     assert one.read_bytes() == two.read_bytes()
     assert one.read_bytes()[16:24] == (1920).to_bytes(4, "big") + (1080).to_bytes(4, "big")
-    asked = comparison(NAMES)
-    assert draw_compared(compared(asked, {}, tmp_path), tmp_path / "3.png") is None

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from baffle.drivers.compare.cells import pending
 from baffle.drivers.compare.pool import Pool
 from baffle.drivers.compare.runner import work_off
 from baffle.drivers.compare.store import Store, read_lines
+from baffle.report.compared import compared
 from tests.compare.made import carried_out, comparison
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -39,6 +41,40 @@ def test_a_contender_that_fails_leaves_the_others_alone(tmp_path, mode, why):
     assert why in course.failures["baffle-paper"]
     assert {line["contender"] for line in read_lines(tmp_path).values()} == {"baffle"}
     assert len(read_lines(tmp_path)) == course.total == 7
+
+
+def test_memory_that_cannot_be_measured_costs_a_contender_that_figure_only(tmp_path):
+    heard = []
+    course = run(tmp_path, "no memory", watch=lambda course, said: heard.append(said))
+    assert (course.failures, list(course.unmeasured)) == ({}, ["baffle-paper"])
+    assert (course.done, course.total) == (13, 13)
+    assert sum(said.error == "too small" for said in heard[1:]) == 1  # not tried over and over
+    found = compared(comparison(), read_lines(tmp_path), tmp_path, course.failures)
+    entry = next(e for e in found.entries if e.name == "baffle-paper")
+    assert (entry.note, entry.peak, len(entry.keys)) == ("", None, 2)
+    assert found.complete
+
+
+def test_a_worker_that_died_while_it_was_idle_is_replaced(tmp_path):
+    with Pool([sys.executable, str(WORKER), "well"], 1, tmp_path / "scratch") as pool:
+        first, second = pending(comparison(), {})[:2]
+        lost = answered(pool, first)
+        lost.kill()
+        lost.wait()
+        assert answered(pool, second).pid != lost.pid
+        assert pool.free == 1
+
+
+def answered(pool, cell):
+    """Have a cell worked off; returns the process that did it."""
+    pool.submit(cell)
+    (worker,) = pool._workers
+    said = []
+    while not (said and said[-1].ended):
+        said += pool.listen(5)
+    assert said[-1].line
+    assert said[-1].cell is cell
+    return worker.process
 
 
 def test_no_worker_outlives_the_pool(tmp_path):

@@ -16,6 +16,8 @@ def answer(mode, asked):
         os._exit(9)
     if mode == "refuse" and cell.contender == "baffle-paper":
         return {"error": "no such data"}
+    if mode == "no memory" and (cell.contender, cell.kind) == ("baffle-paper", "memory"):
+        return {"error": "too small"}
     head = ("cell", "kind", "contender", *cell.about)
     return {"line": {k: v for k, v in worked(cell).items() if k not in head}}
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from baffle.algorithms import ALGORITHMS
-from baffle.config import Settings, load_config, resolve, to_toml
+from baffle.config import Settings, candidates_of, load_config, resolve, to_toml
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.drivers.build import first_plan
 from baffle.errors import BoundError, ConfigError
@@ -177,3 +177,17 @@ def test_settings_that_do_not_go_together(given, said):
     with pytest.raises(ConfigError) as refused:
         first_plan(resolve(given), SIGNATURE)
     assert said in str(refused.value)
+
+
+def test_who_sets_a_batch_draws_it_evenly_unless_candidates_are_asked_for() -> None:
+    """So a complete configuration or genesis of an earlier version means what it meant."""
+    assert resolve().probe.candidates == "auto"
+    assert resolve({"probe": {"num_directions": 9}}).probe.candidates == "auto"
+    assert resolve({"probe": {"batch": 4}}).probe.candidates == 0
+    asked = {"probe": {"batch": 4, "candidates": "auto"}}
+    assert candidates_of(resolve(asked)) == 16
+    assert candidates_of(resolve(asked, {"privacy": PRIVATE})) == 0
+    assert resolve({"algorithm": "baffle-paper"}).probe.candidates == 0
+
+
+PRIVATE = {"unit": "example"}

@@ -97,6 +97,19 @@ def test_no_more_clients_than_are_asked(file, timed):
     assert chosen({"federation": {"cohort": 2}}).clients == 2
 
 
+def test_a_frozen_beginning_may_go_with_all_points_in_one_pass(file, timed):
+    settings = resolve(SMALL, OPEN, {"probe": {"num_directions": 300}})
+    task = task_of(settings)
+    engine.choose_engine(settings, task)
+    assert max(c.chunk for c in timed) == max(engine.CHUNKS)
+    for parameter in list(task.model.parameters())[:2]:
+        parameter.requires_grad_(False)
+    timed.clear()
+    engine.choose_engine(settings, task)
+    assert max(c.chunk for c in timed) == 300 + 4  # directions and pairs
+    assert {c.chunk for c in timed} == {*engine.CHUNKS, 304}
+
+
 DAMAGED = [
     b"",
     b"\xff\xfe",

@@ -9,6 +9,7 @@ from baffle.drivers.local.session import resume
 from baffle.drivers.local.task import task_of
 from baffle.errors import ConfigError, LedgerError
 from baffle.ledger import Ledger
+from baffle.protocol import decode_plan
 from tests.drivers.small import begin, digests, finished
 
 
@@ -74,3 +75,12 @@ def test_a_log_cut_in_mid_line_or_ahead_of_the_ledger_comes_back(tmp_path):
     path.write_text(text + text.splitlines()[-1].replace('"round": 8', '"round": 9') + "\n")
     resume(tmp_path, task_of).close()
     assert len(read_metrics(tmp_path)) == 8
+
+
+@pytest.mark.parametrize("asked", [0, 8])
+def test_what_a_client_picks_from_stays_after_a_resume(tmp_path, asked):
+    """The algorithm's own choice is another one; a genesis says nothing of none at all."""
+    begin(tmp_path, {"probe": {"batch": 4, "candidates": asked}}).close()
+    session = resume(tmp_path, task_of)
+    assert decode_plan(session.federation.server.open_round()).candidates == asked
+    session.close()

@@ -85,6 +85,33 @@ def test_a_layer_in_two_places_has_one_adapter_and_is_merged_once():
     assert torch.allclose(model(x), expected, atol=1e-6)
 
 
+class Tied(nn.Module):
+    """A head whose weight is the embedding's, and two layers of one weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(7, 6), nn.Linear(6, 7, bias=False)
+        self.one, self.two = nn.Linear(6, 6), nn.Linear(6, 6)
+        self.head.weight, self.two.weight = self.words.weight, self.one.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.tanh(self.two(torch.tanh(self.one(self.words(x))))))
+
+
+def test_merging_moves_nothing_that_a_weight_was_tied_to():
+    torch.manual_seed(0)
+    model = Tied()
+    assert add_lora(model, rank=2) == ["head", "one", "two"]
+    moved(model)
+    x, words = torch.arange(7), model.words.weight.clone()
+    expected = model(x)
+    merge_lora(model)
+    assert torch.allclose(model(x), expected, rtol=1e-5, atol=1e-6)
+    assert torch.equal(model.words.weight, words)
+    assert not torch.allclose(model.head.weight, words, atol=1e-2)
+    assert not any(p.requires_grad for p in model.parameters())
+
+
 def test_adapters_are_a_function_of_seed_and_name():
     models = [network() for _ in range(3)]
     for model, seed in zip(models, (3, 3, 4), strict=True):

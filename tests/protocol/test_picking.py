@@ -34,8 +34,9 @@ def test_each_stands_as_often_as_its_probability_says():
     assert counts / 8000 == pytest.approx(p, abs=0.02)
 
 
-def test_a_loss_that_is_not_finite_counts_as_a_large_one():
-    assert shares(np.array([np.nan, 50.0, np.inf])).tolist() == pytest.approx([1 / 3] * 3)
+def test_an_example_whose_loss_is_not_finite_is_hardly_picked():
+    found = shares(np.array([np.nan, 0.01, 0.01, np.inf]))
+    assert found[[0, 3]].tolist() == [EVEN / 4] * 2
 
 
 def test_where_nothing_is_left_to_learn_all_are_alike():

@@ -9,6 +9,8 @@ CHOICES: dict[str, dict[str, Any]] = {
         "directions": "rank_one",
         "estimator": "auto",
         "radius": "auto",
+        "batch": 8,
+        "candidates": "auto",
     },
     "quantisation": {"bits": 16, "step": "auto"},
     "federation": {"weighting": "uniform"},

@@ -17,7 +17,7 @@ from baffle.drivers.compare.store import Store
 from baffle.errors import ConfigError
 from baffle.report.compared import Compared, compared
 
-WORKER = (sys.executable, "-m", "baffle.api.cell")
+WORKER = (sys.executable, "-m", "baffle.drivers.compare.worker")
 OWN_SECTIONS = ("probe", "quantisation", "update", "groups")  # of the file's own algorithm
 DEFAULT_PARENT, SCRATCH = Path("runs"), "scratch"
 

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
-from baffle.baselines import BASELINES
 from baffle.config import Settings
-from baffle.drivers.local.baseline import choose_threads, start_baseline
+from baffle.drivers.local.beginning import prepared
 from baffle.drivers.local.calibrate import COSTS, Trial, calibrate
-from baffle.drivers.local.engine import choose_engine, cores
 from baffle.drivers.local.metrics import Row
-from baffle.drivers.local.session import resume, start
+from baffle.drivers.local.session import resume
 from baffle.drivers.local.task import Task
-from baffle.drivers.local.training import Begin, Training
+from baffle.drivers.local.training import Training
 from baffle.errors import LedgerError
 from baffle.report import Summary, draw_curves, summarise
 
@@ -53,7 +51,7 @@ def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) ->
         folder: run folder, made if missing.
         hooks: who is told what.
     """
-    settings, begin = _prepared(settings, task)
+    settings, begin = prepared(settings, task)
     trials: list[Trial] = []
     if settings.update.step_size == "auto":
         step_size, trials = calibrate(settings, task, hooks.on_trial, begin)
@@ -62,13 +60,6 @@ def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) ->
     session = begin(settings, task, folder)
     _add_cost(session, trials)
     return _train(session, hooks)
-
-
-def _prepared(settings: Settings, task: Task) -> tuple[Settings, Begin]:
-    """Return the settings with what is measured of this machine, and how such a run begins."""
-    if settings.algorithm in BASELINES:
-        return choose_threads(settings, task, sorted({1, cores()})), start_baseline
-    return choose_engine(settings, task), start
 
 
 def go_on(folder: Path, task_for: Callable[[Settings], Task], hooks: Hooks = Hooks()) -> Summary:

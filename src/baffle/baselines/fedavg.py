@@ -20,11 +20,12 @@ class FedAvg:
     H is `probe.num_local_steps`, B `probe.batch`, η the round's step size; each local step draws
     its own batch. One forward and one backward pass of B examples a step.
 
-    Source: McMahan et al., AISTATS 2017, Algorithm 1, with steps counted in batches, not epochs.
+    Source: McMahan et al., AISTATS 2017, Algorithm 1, with two differences: local work is counted
+    in batches, not epochs; and the model is in eval mode, as for every algorithm here, so that
+    batch norm keeps the statistics that came with it and dropout drops nothing.
     """
 
     knobs: Knobs
-    passes: ClassVar[int] = 1  # forward passes of a step
     follows: ClassVar[bool] = False
 
     def client(self, problem: Problem, work: Work) -> Answer:
@@ -37,8 +38,12 @@ class FedAvg:
             losses, examples = losses + loss, examples + problem.size(batch)
         count = self.knobs.num_local_steps
         change = weights - work.weights
-        forward = self.passes * examples
+        forward = self.passes(problem) * examples
         return Answer(change, losses / count, count, forward, examples, problem.dimension)
+
+    def passes(self, problem: Problem) -> int:
+        """Return forward passes of a step."""
+        return 1
 
     def gradient(self, problem: Problem, weights: Tensor, batch: Batch) -> tuple[float, Tensor]:
         """Return loss and gradient."""

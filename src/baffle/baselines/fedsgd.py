@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class FedSGD:
     """g_c = ∇F_c(θ; B), one forward and one backward pass of B examples; d floats up.
 
+    The model is in eval mode, see `FedAvg`.
+
     Source: McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized
     Data", AISTATS 2017, section 2.
     """

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from baffle.baselines.base import Batch
-from baffle.baselines.checkpointing import Checkpointed
 from baffle.baselines.dense import DenseLosses
 from baffle.errors import ModelError
+from baffle.models.checkpointing import Checkpointed
 
 Call = Callable[[nn.Module, Any], Any]
 
@@ -63,7 +63,12 @@ class Problem:
             self.parameters[name].data = view
         self._dense = DenseLosses(self.module, self._buffer, self._forward, self._functional)
         self._called = _Called(self.module, call)
-        self._checkpointed: Checkpointed | None = None
+        self._checkpointed = Checkpointed(self.module)
+
+    @property
+    def pieces(self) -> int:
+        """Pieces of the model that checkpointing computes twice; 0 if that would keep no less."""
+        return len(self._checkpointed.pieces)
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
         """Return views of θ in the parameters' shapes, by name."""
@@ -128,8 +133,6 @@ class Problem:
         return self.loss(self._call(self.module, batch[0]), batch[1])
 
     def _forward_checkpointed(self, batch: Batch) -> Tensor:
-        if self._checkpointed is None:
-            self._checkpointed = Checkpointed(self.module)
         with self._checkpointed.on():
             return self._forward(batch)
 

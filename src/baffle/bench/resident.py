@@ -7,13 +7,12 @@ inference carries nothing of the probes.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-STATUS = Path("/proc/self/status")
+from baffle.drivers.resident import peak_mib
+
 PASSES = 2  # the first one makes buffers that later ones find
 
 
@@ -81,23 +80,13 @@ def _given(name: str, examples: int) -> tuple[Any, Any, Any]:
 
 
 def _train(module: Any, batch: Any, loss: Any) -> None:
-    import torch
+    from baffle.bench.by_hand import step
 
     inputs, targets = batch
-    optimiser = torch.optim.SGD(module.parameters(), lr=1e-6)
+    parameters = list(module.parameters())
     for _ in range(PASSES):
-        optimiser.zero_grad(set_to_none=True)
         loss(module(inputs), targets).backward()
-        optimiser.step()
-
-
-def peak_mib() -> float:
-    """Return this process's largest resident memory so far."""
-    if STATUS.exists():
-        (line,) = (x for x in STATUS.read_text().splitlines() if x.startswith("VmHWM:"))
-        return int(line.split()[1]) / 2**10
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        step(parameters, 1e-6)
 
 
 WAYS: dict[str, Callable[[str, int, int], None]] = {

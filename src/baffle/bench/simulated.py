@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from baffle.bench.resident import peak_mib
 from baffle.bench.simulate import SimulateOptions, Simulation
 from baffle.config import Settings, resolve
 from baffle.data import load
@@ -27,6 +26,7 @@ from baffle.drivers.local.clear import InTheClear
 from baffle.drivers.local.engine import choose_engine
 from baffle.drivers.local.session import Session, start
 from baffle.drivers.local.task import Task, TensorExamples
+from baffle.drivers.resident import peak_mib
 from baffle.models import build
 
 ROWS_A_CLIENT = 50

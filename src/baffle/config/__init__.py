@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baffle.config.combine import groups_of, least_group, require_together, rule_of
+from baffle.config.combine import candidates_of, groups_of, least_group, require_together, rule_of
 from baffle.config.fleet import FleetSettings, fleet_settings
 from baffle.config.resolve import load_config, resolve, to_toml
 from baffle.config.settings import EngineSettings, Settings
@@ -11,6 +11,7 @@ __all__ = [
     "EngineSettings",
     "FleetSettings",
     "Settings",
+    "candidates_of",
     "fleet_settings",
     "groups_of",
     "least_group",

@@ -12,6 +12,8 @@ from baffle.config.settings import Settings
 from baffle.errors import ConfigError
 
 NONE = "none"
+MAX_CANDIDATES = 2**16 - 1
+AUTO_CANDIDATES = 4  # a picked example
 
 
 def require_together(settings: Settings) -> None:
@@ -58,9 +60,18 @@ def _require_reports(settings: Settings) -> None:
         )
 
 
+def candidates_of(settings: Settings) -> int:
+    """Return how many examples a client looks at before it picks; "auto" is 0 where none may be."""
+    p = settings.probe
+    if isinstance(p.candidates, int):
+        return p.candidates
+    wanted = AUTO_CANDIDATES * p.batch
+    return 0 if settings.privacy.unit == "example" or wanted > MAX_CANDIDATES else wanted
+
+
 def _require_candidates(settings: Settings) -> None:
     p = settings.probe
-    if not p.candidates:
+    if not candidates_of(settings) or p.candidates == "auto":
         return
     if not 1 <= p.batch <= p.candidates:
         raise ConfigError(

@@ -31,7 +31,7 @@ def resolve(*layers: Mapping[str, Any]) -> Settings:
     given: dict[str, Any] = {}
     for layer in layers:
         given = _merged(given, layer)
-    chosen = _choices(str(given.get("algorithm", "baffle")))
+    chosen = _left(_choices(str(given.get("algorithm", "baffle"))), given)
     try:
         return Settings.model_validate(_merged(chosen, given))
     except ValidationError as problem:
@@ -46,6 +46,18 @@ def _choices(name: str) -> Mapping[str, Any]:
         return ALGORITHMS[name]
     known = ", ".join((*ALGORITHMS, *BASELINES))
     raise ConfigError(f"algorithm must be one of {known}, got {name!r}")
+
+
+def _left(chosen: Mapping[str, Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is left of an algorithm's choices: candidates go with its own batch alone.
+
+    So a configuration, or a genesis, that is complete for an earlier version means what it meant.
+    """
+    probe = given.get("probe")
+    if not isinstance(probe, Mapping) or "batch" not in probe or "probe" not in chosen:
+        return chosen
+    own = {name: value for name, value in chosen["probe"].items() if name != "candidates"}
+    return {**chosen, "probe": own}
 
 
 def load_config(path: Path) -> dict[str, Any]:

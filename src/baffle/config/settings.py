@@ -23,6 +23,7 @@ Auto = Literal["auto"]
 ATTACKS = ("sign_flip", "scaling", "random", "label_flip", "alie", "inner_product")
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Candidates = Annotated[int, Field(ge=0, lt=2**16)]
 Share = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 
 
@@ -125,12 +126,10 @@ class ProbeSettings(Section):
     batch: int = Field(
         32, ge=0, description="examples a client probes on a local step; 0: all it has"
     )
-    candidates: int = Field(
+    candidates: Auto | Candidates = Field(
         0,
-        ge=0,
-        lt=2**16,
         description="examples whose losses a client looks at once, to probe on those that teach "
-        "most; 0: none",
+        "most; 0: none; auto: four times the batch. Who sets a batch alone gets none",
     )
 
 

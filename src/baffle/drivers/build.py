@@ -9,11 +9,17 @@ from typing import Any
 from baffle.aggregation import require_exact
 from baffle.aggregation.rules import common_weight
 from baffle.algorithms import AutoPolicy
-from baffle.algorithms.policy import START_RADIUS_EXPONENT, START_STEP_EXPONENT
+from baffle.algorithms.policy import (
+    FLOAT32,
+    RESOLUTIONS,
+    START_RADIUS_EXPONENT,
+    START_STEP_EXPONENT,
+    Resolution,
+)
 from baffle.algorithms.radii import TensorRadii
 from baffle.algorithms.split import Split
 from baffle.cohort import cohort_size, most_participations
-from baffle.config import Settings, groups_of, require_together, rule_of
+from baffle.config import Settings, candidates_of, groups_of, require_together, rule_of
 from baffle.directions import DENSITY_STEPS, ModelSignature, make_kind
 from baffle.errors import ConfigError, DecodeError
 from baffle.estimators import ESTIMATORS
@@ -110,7 +116,7 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         step_size=0.0,
         local_factor=0.0,
         shared_directions=settings.groups.directions == "shared",
-        candidates=p.candidates,
+        candidates=candidates_of(settings),
     )
 
 
@@ -220,7 +226,16 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
         noise=_count_noise(settings, spec, first) if spec else 0.0,
         radii=TensorRadii(signature, RADII_MEMORY) if by_tensor else None,
         split=_split(first, signature) if settings.probe.split == "measured" else None,
+        resolution=resolution_of(settings, signature),
     )
+
+
+def resolution_of(settings: Settings, signature: ModelSignature) -> Resolution:
+    """Return the resolution of losses: by the engine's precision, else by the model's own."""
+    own = {tensor.dtype for _, tensor in signature.trained}
+    used = own if settings.engine.precision == "own" else {settings.engine.precision}
+    found = [RESOLUTIONS.get(dtype, FLOAT32) for dtype in used]
+    return max(found, key=lambda resolution: resolution.share)
 
 
 def _require_rounds(settings: Settings, first: Plan, privacy: PrivacySpec | None) -> None:

@@ -75,11 +75,14 @@ class LoRA(nn.Module):
     def merged(self) -> nn.Linear | Conv:
         """Return the layer that was given, with W + B A in the place of W.
 
-        Each entry is rounded once more, so outputs agree to rounding only.
+        Its weight is a tensor of its own then: what W was tied to, an embedding say, keeps W. Each
+        entry is rounded once more, so outputs agree to rounding only.
         """
-        product = self.up.flatten(1) @ self.down.flatten(1)
+        weight = self.base.weight
         with torch.no_grad():
-            self.base.weight += product.view_as(self.base.weight)
+            product = self.up.flatten(1) @ self.down.flatten(1)
+            merged = weight + product.view_as(weight)
+        self.base.weight = nn.Parameter(merged, requires_grad=weight.requires_grad)
         return self.base
 
 
@@ -136,7 +139,7 @@ def merge_lora(model: nn.Module) -> list[str]:
     """Put W + B A in the place of each adapted layer, in place; what is trained stays as it is.
 
     Returns:
-        Names of the layers that had an adapter. The merged weights are frozen.
+        Names of the layers that had an adapter. The merged weights are frozen, and tied to nothing.
 
     Raises:
         ModelError: the model itself is an adapted layer; call its `merged` instead.

@@ -43,13 +43,13 @@ def shares(losses: Floats) -> Floats:
 
     Args:
         losses: of each candidate, at the weights that are probed around. One that is not finite
-            counts as a large one.
+            teaches nothing: picked, it would spoil the losses of its whole batch.
 
     Example:
         >>> shares(np.array([0.0, 100.0])).tolist()
         [0.0625, 0.9375]
     """
-    teaches = np.where(np.isfinite(losses), -np.expm1(-np.maximum(losses, 0.0)), 1.0)
+    teaches = np.where(np.isfinite(losses), -np.expm1(-np.maximum(losses, 0.0)), 0.0)
     total, even = teaches.sum(), 1 / len(losses)
     if not total > 0:
         return np.full(len(losses), even)

@@ -7,7 +7,7 @@ arithmetic between losses and integers is elementwise or along a client's own ro
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
@@ -26,6 +26,7 @@ from baffle.protocol.picking import pick, shares
 from baffle.quantisation import Quantised, rounding_rows
 
 MAX_LOSS = 2**31 - 1
+BLOCK_LOSSES = 2**22  # of single examples at points, held at once
 MAX_ENERGY = 2**48 - 1
 
 
@@ -120,8 +121,10 @@ def losses_of_batch(
     candidates = draw_candidates(plan, step, keys, examples)
     before = losses_of_each(probe, weights, here(points), candidates[0], mine.name)
     chosen = pick_batches(plan, step, keys, candidates, before.T)[0]
-    each = losses_of_each(probe, weights, points, chosen.examples, mine.name)
-    return chosen.losses(each)
+    total = np.zeros(len(points))
+    for part in chosen.parts(max(1, BLOCK_LOSSES // len(points))):
+        total += part.losses(losses_of_each(probe, weights, points, part.examples, mine.name))
+    return total
 
 
 def draw_candidates(
@@ -143,6 +146,12 @@ class Batch:
 
     examples: NDArray[np.int64]
     weights: NDArray[np.float64]
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """Yield the batch in parts of so many examples: all losses at once might be too many."""
+        for start in range(0, len(self.examples), size):
+            part = slice(start, start + size)
+            yield Batch(self.examples[part], self.weights[part])
 
     def losses(self, each: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the client's losses [P] from those of each of its examples [B, P]."""

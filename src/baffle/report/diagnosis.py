@@ -13,12 +13,19 @@ from baffle.report.units import is_known, percent_text
 STYLES = {"wrong": "bold red", "suspicious": "yellow", "unknown": "dim", "ok": "green"}
 WORDS = {"wrong": "wrong", "suspicious": "suspicious", "unknown": "not possible", "ok": "ok"}
 
+OUTSIDE = (
+    "These figures were measured on the clients' data, outside of what the run promises them: keep "
+    "them where the data are."
+)
+
 
 def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
     """Return a diagnosis for a terminal of 80 columns or more."""
     bad = [f for f in diagnosis.findings if f.bad]
     rest = [f for f in diagnosis.findings if not f.bad]
     parts: list[RenderableType] = [heading(_title(diagnosis)), indented(_first(diagnosis))]
+    if diagnosis.figures.outside_privacy:
+        parts.append(indented(Text(OUTSIDE, style="yellow")))
     if bad:
         parts += [heading("Found"), indented(_found(bad, diagnosis))]
     return Group(*parts, heading("Looked at"), indented(_checked(rest)))

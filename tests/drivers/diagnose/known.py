@@ -37,6 +37,7 @@ ROUND = Round(
     even=80.0,
     zeros=0.0,
     gain=K / (K + D),
+    directions=K,
 )
 MEASURED = Measured(
     before=GOOD,
@@ -123,7 +124,7 @@ BROKEN = {
         {"probe": {"num_directions": 4, "pairs": 2}},
         losses(2.3, 2.0),
         row={"expected_cosine": 0.01},
-        round_={"gain": 4 / (4 + D)},
+        round_={"gain": 4 / (4 + D), "directions": 4},
     ),
     "precision": figures(
         {"engine": {"precision": "bfloat16"}},

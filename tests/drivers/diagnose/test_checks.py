@@ -5,12 +5,15 @@ import math
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from baffle.drivers.diagnose import CHECKS, conclude
 from baffle.drivers.diagnose.figures import Norm, Travel
+from baffle.report.diagnosis import diagnosis_table
 from tests.drivers.diagnose.known import BROKEN, GOOD, ROUND, STUCK, figures, losses
 
 RUN = Path("run")
+STUCK_PRIVATE = {"privacy": {"unit": "client"}, "secure": {"sums": True}}
 
 
 def first(found):
@@ -124,6 +127,40 @@ def test_fresh_statistics_are_named_where_nothing_is_learned():
 )
 def test_other_faults(check, changed):
     assert first(figures(**changed)).check == check
+
+
+def test_with_privacy_no_command_uses_what_was_seen_outside_of_it():
+    bad = dataclasses.replace(GOOD, own=0.1, best=-20, central=0.1)
+    seen = figures(STUCK_PRIVATE, STUCK, measured={"before": bad, "now": bad})
+    found = next(f for f in conclude(RUN, seen).findings if f.check == "radius")
+    assert "2^-20" in found.change
+    assert "less than its ε" in found.change
+    assert found.settings == {}
+    assert conclude(RUN, seen).as_dict()["outside_privacy"]
+    assert "outside of what the run promises" in shown(conclude(RUN, seen))
+    for not_outside in (figures(STUCK_PRIVATE, measured=None), figures()):
+        assert not conclude(RUN, not_outside).as_dict()["outside_privacy"]
+        assert "outside of what" not in shown(conclude(RUN, not_outside))
+
+
+def test_with_privacy_no_command_measures_a_step_size():
+    few = {"row": {"expected_cosine": 0.01}, "round_": {"gain": 4 / 4814, "directions": 4}}
+    found = conclude(RUN, figures(STUCK_PRIVATE, losses(2.3, 2.0), **few))
+    advice = next(f for f in found.findings if f.check == "directions").settings
+    assert advice.keys() == {"probe.num_directions"}
+
+
+def test_directions_are_counted_as_they_were_planned():
+    found = conclude(RUN, figures({"probe": {"num_directions": 64}}, round_={"directions": 1024}))
+    directions = next(f for f in found.findings if f.check == "directions")
+    assert directions.figure.startswith("K = 1,024 of d")
+
+
+def shown(found):
+    console = Console(width=100, record=True, file=None)
+    with console.capture() as text:
+        console.print(diagnosis_table(found))
+    return " ".join(text.get().split())
 
 
 def test_no_round_yet_is_no_fault():

@@ -53,6 +53,7 @@ def test_figures_of_a_round_are_those_of_the_log(healthy):
     for found, row in zip(figures.rounds, figures.rows, strict=True):
         assert found.loss == pytest.approx(row["loss"])
         assert found.even_to_odd == pytest.approx(row["even_to_odd"])
+        assert found.directions == 64
         assert found.clipped * row["reports"] * 64 == pytest.approx(row["clips"])
     assert 0 < figures.travel.update < figures.travel.moved
 

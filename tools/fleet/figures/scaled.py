@@ -15,11 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from baffle.bench.resident import peak_mib
 from baffle.bench.simulate import SimulateOptions, Simulation
 from baffle.bench.simulated import seconds_of, settings_of, task_of
 from baffle.drivers.local.engine import choose_engine
 from baffle.drivers.local.session import Session, start
+from baffle.drivers.resident import peak_mib
 
 FEW = 10
 DIRECTIONS = 64

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from baffle.backends.torch.adapter import Weights, model_signature
-from baffle.backends.torch.clients import Groups, ManyClients, shapes
+from baffle.backends.torch.clients import Groups, ManyClients, clients_in_pass, shapes, surveyed
 from baffle.backends.torch.drawing import Drawing
 from baffle.backends.torch.examples import Examples
 from baffle.backends.torch.loading import Loader
@@ -92,6 +92,7 @@ class TorchProbe:
         )
         self._loader = Loader(self.module)
         self._choices: dict[Any, Choice] = {}
+        self._peak = 0  # bytes of one example's largest activation, once it was asked for
         self._many = ManyClients(self._subject, self.examples, chunk, self._choice)
 
     def __call__(
@@ -145,6 +146,35 @@ class TorchProbe:
             each = [self(weights, points, group) for group in groups]
             return np.array(each).reshape(len(groups), len(points))
         return found
+
+    def each(
+        self, weights: Weights, points: Points, example_numbers: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the loss of each example at each point; float64 [B, P].
+
+        Examples share passes as clients do, as many as the largest activation allows.
+
+        Raises:
+            ProbeError, ModelError: as a call.
+        """
+        most = self._most_examples(points, example_numbers)
+        parts = range(0, len(example_numbers), most)
+        found = [
+            self.many(weights, points, list(example_numbers[start : start + most, None]))
+            for start in parts
+        ]
+        return np.concatenate(found) if found else np.empty((0, len(points)))
+
+    def _most_examples(self, points: Points, example_numbers: NDArray[np.int64]) -> int:
+        """Return how many examples of these share a pass."""
+        if not len(example_numbers):
+            return 1
+        if not self._peak:
+            batch = self.examples.batch(example_numbers[:1])
+            seen = surveyed(self.module, self._subject.loss.loss, batch)
+            self._peak = max(1, seen.moved_peak)
+        chunk = min(self.chunk or len(points), len(points))
+        return clients_in_pass(self._peak, max(1, chunk))
 
     def _together(
         self, weights: Weights, points: Points, groups: Groups

@@ -14,6 +14,7 @@ from baffle.bench.advise.here import in_this_process
 from baffle.bench.advise.learning import (
     Federation,
     Schedule,
+    picking,
     probing_schedule,
     training_schedule,
 )
@@ -60,7 +61,8 @@ class Question:
         """Return how a client takes part in a way."""
         if way in (TRAINING, CHECKPOINTED):
             return training_schedule(self.federation, self.training_batch)
-        return probing_schedule(self.federation, dimension, self.directions, self.batch)
+        probing = probing_schedule(self.federation, dimension, self.directions, self.batch)
+        return picking(probing, self.federation)
 
     def plan(self, measured: Measured) -> Schedule:
         """Return the same for what was measured."""
@@ -103,11 +105,12 @@ def ask_here(given: Given, question: Question, say: Say = lambda text: None) -> 
     for way in WAYS:
         say(f"measuring {way}")
         trial = _trial(Named("given"), way, given.dimension, question)
-        found.append(in_this_process(trial, given.of_size(trial.batch)))
+        found.append(in_this_process(trial, given.of_size(trial.examples)))
     return question.answer([measured_of(each) for each in found])
 
 
 def _trial(named: Named, way: str, dimension: int, question: Question) -> Trial:
     s = question.schedule(way, dimension)
     clients = 1  # reports beyond its own cost a client nothing
-    return Trial(named, way, s.batch, s.units, question.seconds, question.threads, clients)
+    how = (question.seconds, question.threads, clients)
+    return Trial(named, way, s.batch, s.units, *how, candidates=s.candidates)

@@ -26,7 +26,8 @@ class Measured:
         way: a row of `trial.WAYS`.
         trained: which part of the model.
         dimension: d, trained weights.
-        fixed, unit: seconds a round, and a probe or a step on B examples.
+        fixed, unit: seconds a round, and a probe or a step on B examples; what a client looks at
+            before it picks counts as the probes of as many examples.
         own: bytes at the peak beside the runtime.
         runtime: bytes before a model is there.
         possible: False where the model has no parts to compute twice.
@@ -105,13 +106,23 @@ class Cost:
 def cost_of(measured: Measured, schedule: Schedule, federation: Federation, on: Device) -> Cost:
     """Return the cost of a way on a device."""
     s, probes = schedule, measured.probes
-    units = s.units + (min(PAIRS, max(2, s.units // 4)) if probes else 0)
+    units = probes_of(s) if probes else s.units
     seconds = (measured.fixed + measured.unit * units) / on.speed
     up, down = _probing_bytes(s, federation, measured) if probes else _training_bytes(measured)
     taking_part = s.rounds * federation.asked / federation.clients
     hours = taking_part * (seconds + up / on.up + down / on.down) / 3600
     runtime = measured.runtime if on.runtime is None else on.runtime
     return Cost(measured, s, seconds, up, down, measured.own + runtime, hours)
+
+
+def probes_of(s: Schedule) -> float:
+    """Return the probes of B examples that a round costs a client, see `protocol.evaluations`.
+
+    Example:
+        >>> probes_of(Schedule(1, 64, 8)), probes_of(Schedule(1, 64, 8, candidates=32))
+        (72.0, 76.0)
+    """
+    return s.units + min(PAIRS, max(2, s.units // 4)) + s.candidates / s.batch
 
 
 def _training_bytes(measured: Measured) -> tuple[float, float]:

@@ -7,13 +7,14 @@ for how far it may be off either way.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from baffle.errors import ConfigError
 
 # Digits to 0.95, four multilayer perceptrons of 1,210 to 85,002 weights, both sides tuned alike
 # (experiments/advice): training took about 2,500 examples of a set of 1,437, and probes 370 to
 # 1,460 times as many evaluations, rising little over a factor of 70 in the number of weights.
+# Those runs drew their examples; picking them is counted as what it costs, not as what it saves.
 PASSES = 2.0
 EVALUATIONS = 800.0
 FACTOR = 3.0
@@ -23,6 +24,8 @@ LEAST_ROUNDS = 20  # of FedAvg
 LEAST_PROBING_ROUNDS = 200  # the quickest of those runs took 170, whatever a round evaluates
 ROUNDS = 1_000  # that a run by probes is spread over
 DIRECTIONS = (64, 4096)
+CANDIDATES = 4  # a picked example, as `probe.candidates = auto` has it
+MOST_CANDIDATES = 2**16 - 1
 MOST_STEPS = 16  # local steps of a round of FedAvg
 
 
@@ -64,11 +67,24 @@ class Schedule:
         rounds: R.
         units: directions K of a round, or local steps H of FedAvg.
         batch: examples B that a client probes on, or takes a step on.
+        candidates: examples among which it picks them; 0 where they are drawn.
     """
 
     rounds: int
     units: int
     batch: int
+    candidates: int = 0
+
+
+def picking(schedule: Schedule, federation: Federation) -> Schedule:
+    """Return a schedule by probes whose clients pick each example of B among four, if they have.
+
+    Example:
+        >>> picking(Schedule(9, 64, 8), Federation(examples=20)).candidates
+        20
+    """
+    wanted = min(CANDIDATES * schedule.batch, federation.examples, MOST_CANDIDATES)
+    return replace(schedule, candidates=wanted if wanted > schedule.batch else 0)
 
 
 def expected_cosine(directions: int, dimension: int) -> float:
@@ -112,7 +128,7 @@ def training_schedule(federation: Federation, batch: int = 32) -> Schedule:
 
     Example:
         >>> training_schedule(Federation(10, 1.0, 320))
-        Schedule(rounds=20, units=10, batch=32)
+        Schedule(rounds=20, units=10, batch=32, candidates=0)
     """
     batch = min(batch, federation.examples)
     steps = max(1, min(MOST_STEPS, federation.examples // batch))
@@ -135,7 +151,7 @@ def probing_schedule(
 
     Example:
         >>> probing_schedule(Federation(10, 1.0, 1_000), 26_730)
-        Schedule(rounds=782, units=2048, batch=1)
+        Schedule(rounds=782, units=2048, batch=1, candidates=0)
     """
     asked, whole = federation.asked, EVALUATIONS * training_examples(federation)
     each = whole / ROUNDS

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 
 from baffle.bench.advise.given import Given
+from baffle.bench.by_hand import step
 
 Clock = Callable[[], float]
 STEP_SIZE = 1e-4  # small enough that losses stay what they are for all that speed knows
@@ -27,29 +28,21 @@ class TrainingRounds:
         self.given, self.steps = given, steps
         self.trained = [p for p in given.module.parameters() if p.requires_grad]
         self.up = self.down = sum(p.nbytes for p in self.trained)
-        self.probes, self.probing = 0, 0.0
+        self.probes, self.probing = 0.0, 0.0
 
     def round(self, clock: Clock) -> None:
         """Do a round."""
         given = self.given
         for _ in range(self.steps):
             given.loss(given.module(given.inputs), given.targets).backward()
-            self._step()
-
-    @torch.no_grad()
-    def _step(self) -> None:
-        """Take the step by hand: torch.optim imports the compiler, some 80 MiB."""
-        for p in self.trained:
-            if p.grad is not None:
-                p.add_(p.grad, alpha=-STEP_SIZE)
-                p.grad = None
+            step(self.trained, STEP_SIZE)
 
 
 class InferenceRounds:
     """Forward passes of B examples, without gradients."""
 
-    up = down = probes = 0
-    probing = 0.0
+    up = down = 0
+    probes = probing = 0.0
 
     def __init__(self, given: Given, passes: int) -> None:
         self.given, self.passes = given, passes

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from baffle.bench.advise.given import Given, Named, make
-from baffle.bench.resident import peak_mib
+from baffle.drivers.resident import peak_mib
 from baffle.errors import BaffleError, ConfigError
 
 PROBES, PROBES_LOW = "baffle", "baffle-low-memory"
@@ -28,7 +28,7 @@ WAYS = (INFERENCE, PROBES, PROBES_LOW, TRAINING, CHECKPOINTED)
 FEW = {PROBES: 8, PROBES_LOW: 8}  # directions of a first measurement; one step or pass of others
 MOST_CHECKED = 64  # directions of it, where the weights are small
 LEAST = 2  # rounds that are timed
-Point = tuple[int, float, float]
+Point = tuple[float, float, float]
 STATUS = Path("/proc/self/status")
 
 
@@ -37,7 +37,7 @@ class Rounds(Protocol):
 
     up: int
     down: int
-    probes: int
+    probes: float
     probing: float
 
     def round(self, clock: Callable[[], float]) -> None:
@@ -58,6 +58,7 @@ class Trial:
         threads: torch's.
         clients: reports a round.
         exact: do rounds of exactly `units`, and tell what one takes.
+        candidates: examples among which a probing client picks B; 0 for B that are drawn.
     """
 
     named: Named
@@ -68,6 +69,12 @@ class Trial:
     threads: int = 1
     clients: int = 1
     exact: bool = False
+    candidates: int = 0
+
+    @property
+    def examples(self) -> int:
+        """How many the client has."""
+        return max(self.batch, self.candidates)
 
 
 def measure(trial: Trial) -> dict[str, Any]:
@@ -83,13 +90,29 @@ def measure(trial: Trial) -> dict[str, Any]:
     torch.set_num_threads(trial.threads)
     load(trial.way)
     runtime = resident_mib()
-    return measured(trial, make(trial.named, trial.batch), runtime)
+    return measured(trial, make(trial.named, trial.examples), runtime)
 
 
 def measured(trial: Trial, given: Given, runtime: float) -> dict[str, Any]:
     """Return the same of a module and examples that are there already."""
-    parts = _checkpoint(given) if trial.way == CHECKPOINTED else None
-    points, last = ([], None) if parts == 0 else _timed(trial, given)
+    if trial.way != CHECKPOINTED:
+        return _figures(trial, given, runtime, None, _timed(trial, given))
+    from baffle.models.checkpointing import Checkpointed
+
+    twice = Checkpointed(given.module)
+    parts = len(twice.pieces)
+    with twice.on():
+        return _figures(trial, given, runtime, parts, _timed(trial, given) if parts else None)
+
+
+def _figures(
+    trial: Trial,
+    given: Given,
+    runtime: float,
+    parts: int | None,
+    timed: tuple[list[Point], Rounds] | None,
+) -> dict[str, Any]:
+    points, last = timed or ([], None)
     return {
         "way": trial.way,
         "trained": trial.named.trained,
@@ -109,19 +132,15 @@ def load(way: str) -> None:
     import torch
 
     if way in (PROBES, PROBES_LOW):
-        import baffle.bench.advise.rounds  # noqa: F401
+        import baffle.bench.advise.rounds
+    if way == CHECKPOINTED:
+        import baffle.models.checkpointing  # noqa: F401
     tiny = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.Flatten(), torch.nn.Linear(1, 1))
     learns = way in (TRAINING, CHECKPOINTED)
     with torch.set_grad_enabled(learns):
         output = tiny(torch.zeros(1, 1, 1, 1))
     if learns:
         output.sum().backward()
-
-
-def _checkpoint(given: Given) -> int:
-    from baffle.bench.advise.segments import checkpoint_parts
-
-    return len(checkpoint_parts(given.module))
 
 
 def _timed(trial: Trial, given: Given) -> tuple[list[Point], Rounds]:
@@ -155,7 +174,7 @@ def _few(trial: Trial, dimension: int) -> int:
 def _point(trial: Trial, given: Given, units: int) -> tuple[Point, Rounds]:
     """Return units, seconds of a round and of its part that is no probing; the median of some.
 
-    Units are directions' probes, or steps. A first round warms up, and chooses the route.
+    Units are probes of B examples, or steps. A first round warms up, and chooses the route.
     """
     rounds, clock = _rounds(trial, given, units), _clock(trial.threads)
     rounds.round(clock)
@@ -186,7 +205,7 @@ def _rounds(trial: Trial, given: Given, units: int) -> Rounds:
     from baffle.bench.advise.rounds import ProbeRounds
 
     low = trial.way == PROBES_LOW
-    return ProbeRounds(given, units, low, trial.threads, trial.clients)
+    return ProbeRounds(given, units, low, trial.threads, trial.clients, trial.batch)
 
 
 def resident_mib() -> float:
@@ -197,9 +216,15 @@ def resident_mib() -> float:
     return int(line.split()[1]) / 2**10
 
 
+def words(trial: Trial) -> dict[str, Any]:
+    """Return a trial in plain values; without candidates where none are picked."""
+    found = asdict(trial)
+    return found if trial.candidates else {k: v for k, v in found.items() if k != "candidates"}
+
+
 def as_json(trial: Trial) -> str:
     """Return a trial as the process takes it."""
-    return json.dumps(asdict(trial))
+    return json.dumps(words(trial))
 
 
 def of_json(text: str) -> Trial:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+
+from baffle.models.checkpointing import Twice
 
 SEED = 0
 
@@ -68,5 +68,5 @@ def checkpoint_blocks(subject: Subject, module: nn.Module) -> Sequence[nn.Module
     """
     blocks = subject.blocks(module)
     for block in blocks:
-        block.forward = partial(checkpoint, block.forward, use_reentrant=False)  # type: ignore[method-assign]
+        block.forward = Twice(block.forward)  # type: ignore[method-assign]
     return blocks

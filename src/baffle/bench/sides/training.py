@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-
+from baffle.bench.by_hand import step
 from baffle.bench.modules import checkpoint_blocks
 from baffle.bench.sides.work import Case, Setting, Side, Work, mean_loss, powers
 
@@ -26,7 +25,7 @@ class Training(Side):
         self.module = case.own_module()
         if checkpointed:
             checkpoint_blocks(case.subject, self.module)
-        self.optimiser = torch.optim.SGD(self.module.parameters(), lr=STEP_SIZE)
+        self.parameters = list(self.module.parameters())
 
     def chunks(self) -> tuple[int, ...]:
         """Return numbers of rows a step."""
@@ -40,8 +39,7 @@ class Training(Side):
 
         def run() -> None:
             for _ in range(steps):
-                self.optimiser.zero_grad(set_to_none=True)
                 mean_loss(self.case, self.module(inputs), targets).backward()
-                self.optimiser.step()
+                step(self.parameters, STEP_SIZE)
 
         return Work(steps * setting.chunk, run)

@@ -12,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from baffle.algorithms.tuning import for_length, trial_key
 from baffle.config import Settings
 from baffle.drivers.compare.budget import PILOT, rounds_for
 from baffle.drivers.compare.sizes import SCALED, halvings, most_sizes, smaller
 from baffle.drivers.compare.spec import Comparison, Contender
-from baffle.drivers.compare.tuning import best_of, next_trial, scaled
+from baffle.drivers.compare.tuning import best_of, next_trial
 from baffle.drivers.local.calibrate import tuning_of
 
-TUNING_BIT = 2**62  # of the run key, as in calibrate: trials see other cohorts than the runs
 PILOT_STEP = 1e-3
 LEAST_TRIAL = 12  # rounds
 Line = Mapping[str, Any]
@@ -112,7 +112,7 @@ class Standing:
             return self._given_step
         if len(self.losses) < self.comparison.trials:
             return None
-        return scaled(best_of(self.losses), self.trial_rounds, self.rounds)
+        return for_length(best_of(self.losses), self.trial_rounds, self.rounds)
 
     @property
     def _given_step(self) -> float:
@@ -210,7 +210,7 @@ def _preparing(at: Standing) -> Iterator[Cell]:
 
 
 def _trial(at: Standing, step: float) -> Cell:
-    key = at.comparison.keys[0] ^ TUNING_BIT
+    key = trial_key(at.comparison.keys[0])
     settings = at.settings(key, at.trial_rounds, step, 0)
     return at.cell("trial", str(len(at.losses)), settings, step_size=step)
 

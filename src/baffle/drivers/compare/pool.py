@@ -52,6 +52,16 @@ class _Worker:
     cell: Cell | None = None
     rest: bytes = field(default=b"")
 
+    def told(self, text: bytes) -> bool:
+        """Write to it; returns whether it was there to read."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(text)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return False
+        return True
+
     def last_words(self) -> str:
         """Return what a process that broke down said last."""
         self.errors.seek(0)
@@ -100,12 +110,19 @@ class Pool:
         return self.jobs - len(self.running)
 
     def submit(self, cell: Cell) -> None:
-        """Give a cell to a free worker; `free` must be above 0."""
-        worker = next((w for w in self._workers if w.cell is None), None) or self._start()
+        """Give a cell to a free worker; `free` must be above 0.
+
+        Workers that ended while they had nothing to do are replaced.
+        """
+        asked = json.dumps(asdict(cell)).encode() + b"\n"
+        for worker in [w for w in self._workers if w.cell is None]:
+            if worker.process.poll() is None and worker.told(asked):
+                worker.cell = cell
+                return
+            self._remove(worker)
+        worker = self._start()
         worker.cell = cell
-        assert worker.process.stdin is not None
-        worker.process.stdin.write(json.dumps(asdict(cell)).encode() + b"\n")
-        worker.process.stdin.flush()
+        worker.told(asked)  # if it broke down already, `listen` hears of it
 
     def _start(self) -> _Worker:
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
@@ -143,14 +160,20 @@ class Pool:
 
     def _lost(self, worker: _Worker) -> Iterator[Said]:
         """Take a process that ended off the list; its cell has failed."""
+        words = self._remove(worker)
+        if worker.cell is not None:
+            yield Said(worker.cell, error=f"its process broke down: {words}")
+
+    def _remove(self, worker: _Worker) -> str:
+        """Take a process that ended off the list; returns what it said last."""
         self._selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
         self._workers.remove(worker)
+        worker.process.kill()
         worker.process.wait()
-        words, cell = worker.last_words(), worker.cell
+        words = worker.last_words()
         for pipe in (worker.process.stdin, worker.process.stdout, worker.errors):
             _close(pipe)
-        if cell is not None:
-            yield Said(cell, error=f"its process broke down: {words}")
+        return words
 
 
 def _close(pipe: IO[bytes] | None) -> None:

@@ -20,11 +20,13 @@ class Course:
 
     Args:
         failures: why contenders fell out, by name.
+        unmeasured: why their memory is not known, by name; their other figures are.
         done, total: cells; how many there will be becomes known on the way.
         running: cells in progress, with the last that was heard of each.
     """
 
     failures: dict[str, str] = field(default_factory=dict)
+    unmeasured: dict[str, str] = field(default_factory=dict)
     done: int = 0
     total: int = 0
     running: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -45,14 +47,15 @@ def work_off(
         watch: told of each thing that is heard, and first of how things stand.
 
     Returns:
-        How it ended. A contender one of whose cells failed gets no further ones.
+        How it ended. A contender one of whose cells failed gets no further ones; a failed
+        measurement of memory, where memory is not held equal, costs it that figure alone.
     """
     course = Course()
     _count(course, store, comparison)
     watch(course, None)
     while _give_out(course, store, comparison, pool):
         for said in pool.listen(WAIT):
-            _take(course, store, said)
+            _take(course, store, comparison, said)
             _count(course, store, comparison)
             watch(course, said)
     return course
@@ -70,16 +73,20 @@ def _give_out(course: Course, store: Store, comparison: Comparison, pool: Pool) 
 
 
 def _may_run(cell: Cell, taken: set[str], course: Course) -> bool:
-    return cell.id not in taken and cell.contender not in course.failures
+    given_up = cell.kind == "memory" and cell.contender in course.unmeasured
+    return cell.id not in taken and cell.contender not in course.failures and not given_up
 
 
-def _take(course: Course, store: Store, said: Said) -> None:
+def _take(course: Course, store: Store, comparison: Comparison, said: Said) -> None:
     if said.progress is not None:
         course.running[said.cell.id] = said.progress
         return
     course.running.pop(said.cell.id, None)
     if said.line is None:
-        course.failures.setdefault(said.cell.contender, said.error or "no result")
+        # Without its memory a contender is still compared, unless memory is what is held equal.
+        beside = said.cell.kind == "memory" and comparison.equal != "memory"
+        lost = course.unmeasured if beside else course.failures
+        lost.setdefault(said.cell.contender, said.error or "no result")
         return
     head = {"cell": said.cell.id, "kind": said.cell.kind, "contender": said.cell.contender}
     store.add(head | dict(said.cell.about) | dict(said.line))
@@ -87,4 +94,5 @@ def _take(course: Course, store: Store, said: Said) -> None:
 
 def _count(course: Course, store: Store, comparison: Comparison) -> None:
     course.done = len(store.lines)
-    course.total = total_cells(comparison, store.lines, list(course.failures))
+    total = total_cells(comparison, store.lines, list(course.failures))
+    course.total = total - len(course.unmeasured.keys() - course.failures.keys())

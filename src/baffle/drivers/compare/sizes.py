@@ -49,17 +49,22 @@ def smaller(comparison: Comparison, contender: Contender, attempt: int) -> dict[
     Example:
         >>> from baffle.drivers.compare.spec import Comparison, Contender
         >>> smaller(Comparison((Contender("a", {"probe": {"batch": 32}}),)), Contender("a", {}), 2)
-        {'probe': {'batch': 8}}
+        {'probe': {'batch': 8, 'candidates': 0}}
     """
     if not attempt:
         return {}
     settings = comparison.settings(contender, comparison.keys[0])
     batch = settings.probe.batch or WHOLE
     if comparison.equal != "memory":
-        return {"probe": {"batch": max(1, batch >> attempt)}}
+        return {"probe": _of_batch(settings, batch >> attempt)}
     alone = passes_of_several(settings)
     engine = {"engine": {"low_memory": True}} if alone else {}
-    return engine | {"probe": {"batch": max(1, batch >> (attempt - alone))}}
+    return engine | {"probe": _of_batch(settings, batch >> (attempt - alone))}
+
+
+def _of_batch(settings: Settings, batch: int) -> dict[str, Any]:
+    """Return a batch and the candidates that it is picked from, as they were."""
+    return {"batch": max(1, batch), "candidates": settings.probe.candidates}
 
 
 def most_sizes(settings: Settings) -> int:

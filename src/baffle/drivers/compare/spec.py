@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
+from baffle import __version__
 from baffle.config import Settings, resolve
 from baffle.drivers.compare.resources import RESOURCES
 from baffle.errors import ConfigError
 
-FORMAT = 1
+FORMAT = 2
+PROGRAM = "program"  # of a manifest: what computed the results
 ENGINE = {"engine": {"threads": 1}}  # several runs share the machine, a core each
 
 
@@ -31,7 +34,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A whole comparison; everything that its results depend on.
+    """A whole comparison: all that its results depend on but program, data files and machine.
 
     Args:
         contenders: in the table's order, with distinct names.
@@ -105,14 +108,30 @@ class Comparison:
         return "evaluations", self.length
 
     def manifest(self) -> dict[str, Any]:
-        """Return the comparison as JSON."""
-        return {"format": FORMAT, **json.loads(json.dumps(asdict(self), sort_keys=True))}
+        """Return the comparison as JSON, and what program carries it out.
+
+        A contender's layer leaves settings to defaults, which another version may have changed. So
+        the program is told by its version, torch's, and a digest of all settings as it takes them.
+        """
+        return {"format": FORMAT, PROGRAM: self._program(), **self._asked()}
+
+    def _asked(self) -> dict[str, Any]:
+        asked: dict[str, Any] = json.loads(json.dumps(asdict(self), sort_keys=True))
+        return asked
+
+    def _program(self) -> dict[str, str]:
+        taken = [self.settings(c, self.keys[0]).model_dump(mode="json") for c in self.contenders]
+        return {"baffle": __version__, "torch": version("torch"), "settings": _digest(taken)}
 
     @property
     def id(self) -> str:
-        """Twelve hexadecimal digits, a function of the manifest."""
-        text = json.dumps(self.manifest(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits, a function of what is asked."""
+        return _digest({"format": FORMAT, **self._asked()})
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def from_manifest(value: Mapping[str, Any]) -> Comparison:
@@ -123,6 +142,6 @@ def from_manifest(value: Mapping[str, Any]) -> Comparison:
     """
     if value.get("format") != FORMAT:
         raise ConfigError(f"expected a comparison of format {FORMAT}, got {value.get('format')}")
-    fields = {name: v for name, v in value.items() if name != "format"}
+    fields = {name: v for name, v in value.items() if name not in ("format", PROGRAM)}
     contenders = tuple(Contender(c["name"], c["layer"]) for c in fields.pop("contenders"))
     return Comparison(contenders=contenders, keys=tuple(fields.pop("keys")), **fields)

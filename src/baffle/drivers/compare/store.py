@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from baffle.drivers.compare.spec import Comparison
+from baffle.drivers.compare.spec import PROGRAM, Comparison
 from baffle.errors import LedgerError, LedgerLocked
 from baffle.ledger.durable import write
 from baffle.ledger.lock import WriterLock
@@ -21,10 +21,10 @@ class Store:
 
     Args:
         folder: made if missing.
-        comparison: must be the one that the folder holds, if it holds one.
+        comparison: must be the one that the folder holds, if it holds one, and by this program.
 
     Raises:
-        LedgerError: the folder holds another comparison, or a damaged one.
+        LedgerError: the folder holds another comparison, another program's, or a damaged one.
         LedgerLocked: another process is at it.
     """
 
@@ -37,8 +37,9 @@ class Store:
             raise LedgerLocked(f"another process compares in {folder}: {no}") from None
         try:
             _agree(folder / MANIFEST, comparison)
-            self.lines = read_lines(folder)
-            self._rewrite()
+            self.lines, torn = _read(folder / RESULTS)
+            if torn:
+                self._rewrite()
         except BaseException:
             self._lock.release()
             raise
@@ -59,8 +60,7 @@ class Store:
 
     def _rewrite(self) -> None:
         """Drop a last line that a crash cut short, or the next one would be glued to it."""
-        if (self.folder / RESULTS).exists():
-            write(self.folder / RESULTS, "".join(map(_text, self.lines.values())).encode())
+        write(self.folder / RESULTS, "".join(map(_text, self.lines.values())).encode())
 
 
 def _text(line: Mapping[str, Any]) -> str:
@@ -72,11 +72,25 @@ def _agree(path: Path, comparison: Comparison) -> None:
     if not path.exists():
         write(path, (json.dumps(wanted, indent=1, sort_keys=True) + "\n").encode())
         return
-    if read_manifest(path.parent) != wanted:
+    found = read_manifest(path.parent)
+    if found.get(PROGRAM) != wanted[PROGRAM]:
+        raise LedgerError(
+            f"{path.parent} was begun by another program: expected {_words(wanted[PROGRAM])}, got "
+            f"{_words(found.get(PROGRAM))}; their results do not go into one table: give another "
+            "--out, or delete the folder"
+        )
+    if found != wanted:
         raise LedgerError(
             f"{path.parent} holds another comparison: expected the same algorithms, budget, keys "
             "and settings; go on with those, or give another --out"
         )
+
+
+def _words(program: Any) -> str:
+    """Return a manifest's program in words; older manifests say nothing of it."""
+    if not isinstance(program, Mapping):
+        return "one that does not say which it is"
+    return ", ".join(f"{name} {value}" for name, value in program.items())
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -96,15 +110,36 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def read_lines(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Return the finished cells' lines by cell; a last line that a crash cut short is left out."""
-    path = folder / RESULTS
-    if not path.exists():
-        return {}
+    """Return the finished cells' lines by cell; a last line that a crash cut short is left out.
+
+    Raises:
+        LedgerError: another line is damaged.
+    """
+    return _read(folder / RESULTS)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Mapping[str, Any]], bool]:
+    """Return the lines, and whether the file ends within one."""
     lines: dict[str, Mapping[str, Any]] = {}
-    for text in path.read_text(encoding="utf-8").splitlines():
+    if not path.exists():
+        return lines, False
+    whole = path.read_bytes()
+    texts = whole.splitlines()
+    for number, text in enumerate(texts, start=1):
         try:
             line = json.loads(text)
-        except json.JSONDecodeError:
-            break
+        except ValueError as problem:
+            if number == len(texts):
+                return lines, True
+            raise _damaged(path, number, f"got no JSON: {problem}") from None
+        if not (isinstance(line, dict) and isinstance(line.get("cell"), str)):
+            raise _damaged(path, number, f"got {text[:40].decode(errors='replace')}")
         lines[line["cell"]] = line
-    return lines
+    return lines, bool(texts) and not whole.endswith(b"\n")
+
+
+def _damaged(path: Path, number: int, why: str) -> LedgerError:
+    return LedgerError(
+        f"{path}:{number} is damaged: expected a JSON object with a cell's name, {why}; nothing "
+        "was changed. Mend or delete that line (its cell runs again), or give another --out"
+    )

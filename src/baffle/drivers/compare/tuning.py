@@ -12,7 +12,6 @@ from collections.abc import Mapping
 
 FACTOR = 8.0
 NEAR = 1.05  # steps this close are the same: they are rounded to three digits
-HORIZON = 1 / 3  # as drivers/local/calibrate.py: a longer run wants a smaller step
 
 
 def next_trial(losses: Mapping[float, float], start: float, trials: int) -> float | None:
@@ -53,16 +52,3 @@ def _beyond(losses: Mapping[float, float], best: float, wanted: float) -> bool:
     """
     low, high = min(best, wanted), max(best, wanted)
     return any(low / NEAR < step < high * NEAR for step in losses if step != best)
-
-
-def scaled(step: float, trial_rounds: int, rounds: int) -> float:
-    """Return the step size for the whole run.
-
-    Trials are shorter than the run, and a run of T rounds wants about (t/T)^(1/3) of the step that
-    t rounds want (Bjorck et al. 2024). It is applied to every algorithm alike.
-
-    Example:
-        >>> scaled(0.08, 10, 80)
-        0.04
-    """
-    return float(f"{step * (trial_rounds / max(trial_rounds, rounds)) ** HORIZON:.3g}")

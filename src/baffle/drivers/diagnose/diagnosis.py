@@ -61,6 +61,7 @@ class Diagnosis:
             "learned": self.figures.learned,
             "measured": self.figures.measured is not None,
             "why_not": self.figures.why_not or None,
+            "outside_privacy": self.figures.outside_privacy,
             "first": first.check if first else None,
             "command": self.command,
             "findings": [

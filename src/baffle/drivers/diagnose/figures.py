@@ -33,6 +33,7 @@ class Round:
         odd, even: root mean squares of the pairs' odd and even part, in quantisation steps.
         zeros: share of zeros among the summed integers.
         gain: K·sets/(K·sets + d), squared cosine of a noiseless estimate, times H local steps.
+        directions: K of its plan, which may be another one each round.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Round:
     even: float
     zeros: float
     gain: float
+    directions: int = 0
 
     @property
     def difference(self) -> float:
@@ -204,6 +206,11 @@ class Figures:
     def private(self) -> bool:
         """Whether the sums hold noise for privacy."""
         return self.settings.privacy.unit != "none"
+
+    @property
+    def outside_privacy(self) -> bool:
+        """Whether data were looked at outside of what the run promises them."""
+        return self.private and self.measured is not None
 
     @property
     def losses(self) -> list[float]:

@@ -164,4 +164,5 @@ def round_of(plan: Plan, outcome: Outcome, dimension: int, private: bool) -> Rou
         even=math.sqrt(outcome.mean_energy(outcome.even)),
         zeros=float(np.mean(outcome.values == 0)),
         gain=plan.num_local_steps * moved / (moved + dimension),
+        directions=plan.num_directions,
     )

@@ -12,7 +12,9 @@ from baffle.ledger import Ledger
 from baffle.ledger.replay import decode_row
 from baffle.protocol import Closed, Genesis, Outcome, Plan
 from baffle.protocol.contribution import noise_variance
+from baffle.protocol.steps import evaluations
 
+ALL = 2**32 - 1  # more examples than a batch or its candidates
 TOTALS = ("probes", "example_evaluations", "seconds", "bytes_up", "bytes_down", "catch_up_bytes")
 
 
@@ -83,9 +85,9 @@ class Book:
 
     def _probes(self, plan: Plan, outcome: Outcome) -> None:
         """Count what the reports cost at most: a client may have fewer examples than a batch."""
-        probes = plan.probes * outcome.reports
-        self._totals["probes"] += probes
-        self._totals["example_evaluations"] += probes * plan.batch
+        self._totals["probes"] += plan.probes * outcome.reports
+        many = evaluations(plan, ALL) if plan.batch else 0
+        self._totals["example_evaluations"] += many * outcome.reports
 
     def _take(self, tally: Tally) -> None:
         """Add what the tally counted since it was last looked at."""

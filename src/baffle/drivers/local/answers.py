@@ -103,7 +103,8 @@ class Together:
             yield from OneByOne(self.roster).collect(plan, state, digest, numbers, group)
             return
         points = points_of(asked, self.roster.rules.signature, 0, group)
-        size = self.clients * max(1, BLOCK_LOSSES // (self.clients * len(points)))
+        held = len(points) * (max(1, asked.batch) if asked.candidates else 1)
+        size = self.clients * max(1, BLOCK_LOSSES // (self.clients * held))
         for start in range(0, len(numbers), size):
             clients = [self.roster.client(n) for n in numbers[start : start + size]]
             for client in clients:

@@ -121,8 +121,11 @@ def server_of(settings: Settings, task: Task) -> Server:
 
 
 def epoch_rounds(settings: Settings, task: Task) -> int:
-    """Return the rounds in which a client that is always asked sees as many examples as it has."""
-    sizes = [len(task.rows[number]) for number in range(min(len(task.rows), 1000))]
+    """Return the rounds in which a client that is always asked sees as many examples as it has.
+
+    The mean client's: every client's size counts.
+    """
+    sizes = [len(task.rows[number]) for number in range(len(task.rows))]
     mean, p = sum(sizes) / len(sizes), settings.probe
     seen = (p.batch or mean) * p.num_local_steps
     return max(1, math.ceil(mean / seen))

@@ -12,13 +12,12 @@ data take no part. What the trials cost is counted in the run's totals.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from baffle.algorithms.tuning import OURS, TUNINGS, Tuning
+from baffle.algorithms.tuning import OURS, TUNINGS, Tuning, end_loss, for_length, trial_key
 from baffle.backends.torch import initial_weights, load_weights
 from baffle.baselines import BASELINES
 from baffle.config import Settings, require_together
@@ -26,11 +25,8 @@ from baffle.drivers.local.session import start
 from baffle.drivers.local.task import Task
 from baffle.drivers.local.training import Begin
 
-START, FACTOR = OURS.start, OURS.factor
 MAX_TRIALS = 5
 SHARE, MIN_ROUNDS = 0.05, 16
-HORIZON = 1 / 3  # a run of T rounds wants (trial rounds / T)^(1/3) of the trial's step size
-TAIL = 0.25  # share of a trial's last rounds whose losses are averaged
 
 
 @dataclass(frozen=True)
@@ -83,8 +79,8 @@ def calibrate(
     for direction in (1, -1):
         while len(trials) < MAX_TRIALS and loss(best + direction) < loss(best):
             best += direction
-    scale = (trial_rounds(settings) / max(settings.rounds, trial_rounds(settings))) ** HORIZON
-    return float(f"{trials[best].step_size * scale:.3g}"), list(trials.values())
+    step_size = for_length(trials[best].step_size, trial_rounds(settings), settings.rounds)
+    return step_size, list(trials.values())
 
 
 def tuning_of(algorithm: str) -> Tuning:
@@ -106,7 +102,7 @@ def _try(settings: Settings, task: Task, step_size: float, begin: Begin) -> Tria
     rounds = trial_rounds(settings)
     tried = settings.model_copy(
         update={
-            "key": settings.key ^ 2**62,
+            "key": trial_key(settings.key),
             "rounds": rounds,
             "update": settings.update.model_copy(update={"step_size": step_size}),
             "secure": settings.secure.model_copy(update={"simulate": "sum"}),  # the same sums
@@ -124,8 +120,5 @@ def _try(settings: Settings, task: Task, step_size: float, begin: Begin) -> Tria
         finally:
             session.close()
             load_weights(task.model, initial)  # the next trial and the run begin where this one did
-    tail = [r["loss"] for r in rows[-max(1, round(TAIL * rounds)) :]]
-    mean = sum(tail) / len(tail)
-    newest = rows[-1]
-    cost = {name: newest.get(name, 0) for name in COSTS}
-    return Trial(step_size, mean if math.isfinite(mean) else math.inf, **cost)
+    cost = {name: rows[-1].get(name, 0) for name in COSTS}
+    return Trial(step_size, end_loss([row["loss"] for row in rows]), **cost)

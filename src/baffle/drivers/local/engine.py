@@ -113,7 +113,7 @@ def _whole(plan: Plan, seen: Survey) -> set[int]:
 
     Every pass computes what is frozen once, so that fewer and larger ones do less.
     """
-    if seen.moved_peak == seen.peak_bytes:
+    if seen.moved_total == seen.total_bytes:
         return set()
     most = min(batched_chunk(seen.moved_peak), FROZEN_BYTES // seen.peak_bytes)
     return {max(1, min(plan.probes, most))}

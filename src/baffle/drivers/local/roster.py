@@ -32,6 +32,12 @@ class SharedProbe(Probe, Protocol):
         """Return each client's losses on its own examples, as many for each; float64 [C, P]."""
         ...
 
+    def each(
+        self, weights: Weights, points: Points, examples: NDArray[np.int64], /
+    ) -> NDArray[np.float64]:
+        """Return the loss of each example at each point; float64 [B, P]."""
+        ...
+
 
 @dataclass(frozen=True)
 class RowsProbe:
@@ -50,7 +56,7 @@ class RowsProbe:
         self, weights: Weights, points: Points, examples: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the loss of each of the client's own examples at each point; float64 [B, P]."""
-        return self.probe.many(weights, points, list(self.rows[examples][:, None]))
+        return self.probe.each(weights, points, self.rows[examples])
 
 
 @dataclass(frozen=True)

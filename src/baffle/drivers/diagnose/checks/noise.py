@@ -122,17 +122,30 @@ def _exponent(figures: Figures) -> int:
 def _verdict(
     figures: Figures, severity: Severity, figure: str, large: bool, better: int
 ) -> Finding:
-    measures = figures.settings.probe.radius == "auto"
     word = "large: curvature" if large else "small: rounding of the losses"
+    change, value = _better(figures, better)
     return Finding(
         "radius",
         severity,
         figure,
         f"The radius is too {word} decides the differences.",
-        f"{'S' if measures else 'Let it be measured, or s'}et it to about 2^{better}.",
-        {"probe.radius": 2.0**better if measures else "auto"},
+        change,
+        {} if value is None else {"probe.radius": value},
         FOLLOWS_NOISE,
     )
+
+
+def _better(figures: Figures, exponent: int) -> tuple[str, float | str | None]:
+    """Return what to do about a radius in words, and as a setting if a command may say so."""
+    if figures.private:  # with privacy no radius is measured: "auto" is a constant there
+        told = (
+            " That was found on the data outside of the privacy budget: a run that uses it promises"
+            " less than its ε. Take what public data of the kind want."
+        )
+        return f"Set it to about 2^{exponent}.{told * figures.outside_privacy}", None
+    if figures.settings.probe.radius == "auto":
+        return f"Set it to about 2^{exponent}.", 2.0**exponent
+    return f"Let it be measured, or set it to about 2^{exponent}.", "auto"
 
 
 def _by_energies(figures: Figures) -> Finding:

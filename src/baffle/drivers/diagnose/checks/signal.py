@@ -17,8 +17,8 @@ def directions(figures: Figures) -> Finding:
     worth, d = figures.worth(noise=False), figures.dimension
     if math.isnan(worth):
         return unknown("directions", "no round is stored")
-    probe, rounds = figures.settings.probe, max(1, figures.settings.rounds)
-    k = probe.num_directions
+    rounds = max(1, figures.settings.rounds)
+    k = round(figures.recent(lambda r: r.directions))
     figure = f"K = {k:,} of d = {d:,}: all rounds are worth {worth:.2g} exact gradient steps"
     severity = _severity(worth, figures.learned)
     if severity == "ok":
@@ -29,9 +29,14 @@ def directions(figures: Figures) -> Finding:
         figure,
         "There are too few directions: estimates hardly point along the gradient.",
         "Take more directions or more rounds, or a smaller model.",
-        {"probe.num_directions": _enough(k, worth, rounds, d), "update.step_size": "auto"},
+        {"probe.num_directions": _enough(k, worth, rounds, d)} | _step_measured(figures),
         ("step_size", "schedule", "batch_noise"),
     )
+
+
+def _step_measured(figures: Figures) -> dict[str, str]:
+    """Return that the step size is measured anew, which a run with privacy must not do."""
+    return {} if figures.private else {"update.step_size": "auto"}
 
 
 def _severity(worth: float, learned: float) -> Severity:

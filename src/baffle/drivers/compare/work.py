@@ -1,32 +1,23 @@
-"""One cell of a comparison, worked off: `python -m baffle.api.cell` does so with what it is told.
-
-It reads cells from standard input, one JSON object a line, and answers on standard output; see
-`drivers/compare/pool.py`. It ends at once when its input ends.
-"""
+"""A cell's settings to its line of figures: a short run, a whole one, or a client's memory."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import queue
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from baffle.config import Settings, resolve
+from baffle.algorithms.tuning import end_loss
+from baffle.config import Settings
 from baffle.drivers.compare.resources import costs_of
-from baffle.drivers.local.metrics import Row, read_metrics
-from baffle.errors import BaffleError
+from baffle.drivers.local.metrics import Row
 
 Say = Callable[[dict[str, Any]], None]
 Line = dict[str, Any]
 EVERY = 0.5  # seconds between words on how it goes
-TAIL = 0.25  # share of a trial's last rounds whose losses are averaged, as calibrate does
 FIGURES = ("loss", "test_accuracy", "test_loss")
 
 
@@ -57,11 +48,9 @@ def pilot(settings: Settings, say: Say) -> Line:
 def trial(settings: Settings, say: Say) -> Line:
     """Return the training loss at the end of a tuning trial, null if it diverged, and its costs."""
     rows, _ = _trained(settings, say, test=False)
-    last = rows[-max(1, round(TAIL * len(rows))) :]
-    tail = [math.nan if (loss := row.get("loss")) is None else float(loss) for row in last]
-    mean = sum(tail) / len(tail)
+    loss = end_loss([row.get("loss") for row in rows])
     return {
-        "loss": mean if math.isfinite(mean) else None,
+        "loss": loss if math.isfinite(loss) else None,
         "rounds": settings.rounds,
         "costs": costs_of(rows[-1], settings.federation.clients),
     }
@@ -83,7 +72,7 @@ def run(settings: Settings, say: Say) -> Line:
 
 def memory(settings: Settings, say: Say) -> Line:
     """Return a client's peak memory, measured in a fresh process that holds its examples alone."""
-    from baffle.api.client_memory import peak_of_client
+    from baffle.drivers.compare.client_memory import peak_of_client
 
     return peak_of_client(settings)
 
@@ -97,21 +86,24 @@ KINDS: Mapping[str, Callable[[Settings, Say], Line]] = {
 
 
 def _trained(settings: Settings, say: Say, *, test: bool) -> tuple[list[Row], Settings]:
-    """Run into a folder that is deleted; returns the rows, and the settings as they were run."""
-    from dataclasses import replace
+    """Run into a folder that is deleted; returns the rows, and the settings as they were run.
 
-    from baffle.api.run import Hooks
-    from baffle.api.run import run as train
+    It is `baffle run` without what follows a run: no curves are drawn, no model is written.
+    """
     from baffle.backends.torch.threads import using_threads
+    from baffle.drivers.local.beginning import prepared
     from baffle.drivers.local.task import task_of
-    from baffle.report.runs import read_settings
 
     task = task_of(settings)
-    hooks = Hooks(on_round=_now_and_then(say, settings.rounds))
+    task = task if test else replace(task, test=None)
     with tempfile.TemporaryDirectory(prefix="baffle-compare-") as parent, using_threads(1):
-        folder = Path(parent) / "run"
-        train(settings, task if test else replace(task, test=None), folder, hooks)
-        return read_metrics(folder), read_settings(folder)
+        chosen, begin = prepared(settings, task)
+        session = begin(chosen, task, Path(parent) / "run")
+        try:
+            session.run(_now_and_then(say, settings.rounds))
+        finally:
+            session.close()
+    return session.log.rows, session.settings
 
 
 def _now_and_then(say: Say, rounds: int) -> Callable[[Row], None]:
@@ -126,48 +118,3 @@ def _now_and_then(say: Say, rounds: int) -> Callable[[Row], None]:
             say({"progress": {"round": row["round"], "rounds": rounds, "loss": known}})
 
     return told
-
-
-def _plain(value: Any) -> Any:
-    """Return JSON without nan."""
-    if isinstance(value, Mapping):
-        return {name: _plain(v) for name, v in value.items()}
-    if isinstance(value, list):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def answer(asked: Mapping[str, Any], say: Say) -> None:
-    """Work off one cell and say what came of it; an error of any kind is said, not raised."""
-    try:
-        line = work(asked["kind"], resolve(asked["settings"]), say)
-        say({"line": _plain(line)})
-    except BaffleError as problem:
-        say({"error": str(problem)})
-    except Exception as problem:  # a cell must not take the worker's other cells with it
-        say({"error": f"{type(problem).__name__}: {problem}"})
-
-
-def main() -> None:
-    """Answer cells until standard input ends."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no message
-    asked: queue.Queue[Mapping[str, Any]] = queue.Queue()
-
-    def listen() -> None:
-        for text in sys.stdin:
-            asked.put(json.loads(text))
-        os._exit(0)  # whoever asked is gone: do not work on for nobody
-
-    threading.Thread(target=listen, daemon=True).start()
-
-    def say(said: dict[str, Any]) -> None:
-        out.write(json.dumps(said, allow_nan=False) + "\n")
-        out.flush()
-
-    while True:
-        answer(asked.get(), say)
-
-
-if __name__ == "__main__":
-    main()
