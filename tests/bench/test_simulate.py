@@ -11,6 +11,7 @@ from baffle.errors import ConfigError
 QUICK = SimulateOptions(repeats=2, threads=1, most_alone=6)
 
 
+@pytest.mark.slow
 def test_a_row_tells_both_sides():
     told = []
     (row,) = simulate([Simulation("mlp", 6, directions=12, batch=4)], QUICK, told.append)
@@ -44,6 +45,7 @@ def test_what_cannot_be_simulated_is_refused(wrong):
         SimulateOptions(repeats=0)
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_is_named():
     """Two directions leave mean_baseline with no one-sided ones."""
     with pytest.raises(ProcessFailed, match=r"mlp: .*one-sided"):

@@ -104,6 +104,7 @@ print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 """
 
 
+@pytest.mark.slow
 def test_a_million_registered_clients_cost_the_cohorts_memory():
     peak = {
         clients: int(
