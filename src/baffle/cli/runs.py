@@ -44,7 +44,7 @@ def run(
     participation: Annotated[
         float | None, typer.Option(help="Share of them asked each round.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="digits, mnist, cifar10.")] = None,
+    data: Annotated[str | None, typer.Option(help="digits, mnist, hapt, wisdm, cifar10 …")] = None,
     model: Annotated[str | None, typer.Option(help="mlp, linear, convnet, lenet, wrn …")] = None,
     radius: Annotated[str | None, typer.Option(help="Probing radius, or auto.")] = None,
     num_directions: Annotated[

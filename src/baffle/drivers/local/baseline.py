@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baffle.algorithms import SCHEDULES
-from baffle.backends.torch import evaluate, initial_weights, load_weights
+from baffle.backends.torch import initial_weights, load_weights
 from baffle.backends.torch.threads import using_threads
 from baffle.baselines.base import Answer
 from baffle.baselines.server import Server, weighted_mean
@@ -27,6 +27,7 @@ from baffle.drivers.local.faults import Faults
 from baffle.drivers.local.metrics import MetricsLog, Row, Totals
 from baffle.drivers.local.session import CALIBRATION, CONFIG
 from baffle.drivers.local.task import Task
+from baffle.drivers.local.testing import is_tested, tested
 from baffle.drivers.local.traffic import Traffic
 from baffle.errors import LedgerError
 from baffle.updates import TrainState
@@ -91,7 +92,7 @@ class BaselineSession:
         while self.state.round < self.settings.rounds and not stop():
             with using_threads(self.settings.engine.threads):
                 row = self._round()
-            if self._evaluates(self.state.round):
+            if is_tested(self.settings, self.state.round):
                 row |= self.evaluate()
             self.log.add(row)
             on_round(row)
@@ -168,16 +169,9 @@ class BaselineSession:
         self.traffic.up += int(cost["bytes_up"])
         self.traffic.down += int(cost["bytes_down"])
 
-    def _evaluates(self, round: int) -> bool:
-        every = self.settings.output.evaluate_every
-        return round == self.settings.rounds or (every > 0 and round % every == 0)
-
     def evaluate(self) -> dict[str, Any]:
         """Return test loss and accuracy of the averaged weights; empty without a test set."""
-        if self.task.test is None:
-            return {}
-        loss, accuracy = evaluate(self.task.model, self.served(), self.task.test, self.task.loss)
-        return {"test_loss": loss, "test_accuracy": accuracy}
+        return tested(self.task, self.served())
 
     def served(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights to evaluate and to ship: averaged, if the run averages."""

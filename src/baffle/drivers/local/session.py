@@ -30,6 +30,7 @@ from baffle.drivers.local.metrics import MetricsLog, Row, Totals, round_row
 from baffle.drivers.local.parts import answers_of, collecting_of, grouping, with_hostile_data
 from baffle.drivers.local.roster import Roster
 from baffle.drivers.local.task import Task, task_of
+from baffle.drivers.local.testing import is_tested, tested
 from baffle.drivers.local.traffic import Traffic
 from baffle.drivers.privacy import Budget
 from baffle.errors import ConfigError, LedgerError
@@ -135,7 +136,7 @@ class Session:
 
     def _row(self, record: RoundRecord) -> Row:
         row = self.count(record)
-        return row | self.evaluate() if self._evaluates(self.state.round) else row
+        return row | self.evaluate() if is_tested(self.settings, self.state.round) else row
 
     def count(self, record: RoundRecord) -> Row:
         """Add a round to the totals and return its row."""
@@ -164,16 +165,9 @@ class Session:
         spec, reports = self.genesis, record.outcome.reports
         return noise_variance(record.plan, spec.secure, spec.privacy, record.asked, reports)
 
-    def _evaluates(self, round: int) -> bool:
-        every = self.settings.output.evaluate_every
-        return round == self.settings.rounds or (every > 0 and round % every == 0)
-
     def evaluate(self) -> dict[str, Any]:
         """Return test loss and accuracy of the averaged weights; empty without a test set."""
-        if self.task.test is None:
-            return {}
-        loss, accuracy = evaluate(self.task.model, self.served(), self.task.test, self.task.loss)
-        return {"test_loss": loss, "test_accuracy": accuracy}
+        return tested(self.task, self.served())
 
     def served(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights to evaluate and to ship: averaged, if the run averages."""
