@@ -9,11 +9,10 @@ from baffle.drivers.compare.spec import Comparison, Contender
 
 KEYS = (0, 1, 2)
 TRIALS, SHARE, POINTS = 5, 0.2, 5
-SMALL = {"num_directions": 32, "batch": 8, "pairs": 4}
-OURS = ("baffle", "baffle 32 × 8")
+OURS = ("baffle", "baffle, own directions")
 CONTENDERS: Mapping[str, Mapping[str, Any]] = {
     "baffle": {"algorithm": "baffle"},
-    "baffle 32 × 8": {"algorithm": "baffle", "probe": SMALL},
+    "baffle, own directions": {"algorithm": "baffle", "groups": {"number": 0}},
     "baffle-reference": {"algorithm": "baffle-reference"},
     "fedzo": {"algorithm": "fedzo"},
     "es": {"algorithm": "es"},

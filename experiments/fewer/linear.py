@@ -4,7 +4,7 @@ Where the radius is small, a derivative along z is g·z, and K scalars cost one 
 of K forward ones. This is for choosing what to try; what wins is confirmed with real probes.
 
 One round has S sets of K directions, each on a batch of B examples of its own: S·B·K example
-evaluations. S clients with directions of their own are S sets; so are S local steps with a local
+evaluations; where B of M candidates are picked by their losses, S·(B·K + M). S clients with directions of their own are S sets; so are S local steps with a local
 step size of 0. With s_l the radius of tensor l over the reference radius, a set's estimate is
 
     e_l = (1/K) Σ_k d_k z_kl / s_l,   d_k = Σ_m s_m g_m·z_km,
@@ -33,6 +33,7 @@ from baffle.algorithms.radii import next_scales, standard_error
 from baffle.backends.torch.ops import TorchOps
 from baffle.config import resolve
 from baffle.drivers.local.task import task_of
+from baffle.protocol.picking import pick, shares
 from baffle.updates import TrainState, UpdateSpec
 
 Slot = dict[str, Tensor]
@@ -47,8 +48,9 @@ class Recipe:
 
     Args:
         evaluations: example evaluations of the whole run.
-        per_round: of a round, S·B·K.
+        per_round: of a round, S·(B·K + M).
         batch: B, examples of one set.
+        candidates: M, of which the B are picked by their losses; 0: any B.
         sets: S.
         step_size, schedule, update: as in a run.
         scales: "equal"; "measured" by what the estimates show; "oracle" by the gradients.
@@ -62,6 +64,7 @@ class Recipe:
     evaluations: int
     per_round: int
     batch: int
+    candidates: int = 0
     sets: int = 1
     step_size: float = 0.02
     schedule: str = "cosine"
@@ -75,12 +78,16 @@ class Recipe:
     @property
     def directions_of_set(self) -> int:
         """K."""
-        return max(1, self.per_round // (self.sets * self.batch))
+        return max(1, (self.per_round // self.sets - self.candidates) // self.batch)
 
     @property
     def rounds(self) -> int:
         """How many rounds the evaluations are enough for."""
-        return self.evaluations // (self.directions_of_set * self.sets * self.batch)
+        return self.evaluations // self.spent(1)
+
+    def spent(self, rounds: int) -> int:
+        """Return the evaluations of so many rounds."""
+        return rounds * self.sets * (self.directions_of_set * self.batch + self.candidates)
 
 
 @dataclass(frozen=True)
@@ -102,28 +109,58 @@ class Problem:
     train: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
 
-    def gradient(self, weights: Slot, rows: Tensor) -> tuple[Slot, Slot]:
-        """Return the mean gradient of all examples, and by tensor the mean over sets of |g|².
+    def picked(
+        self, weights: Slot, rows: Tensor, batch: int, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return which candidates each set probes on, and what each counts for.
+
+        Args:
+            weights: by tensor.
+            rows: candidates of each set, int64 [S, M].
+            batch: B.
+            random: one number a set is drawn from it.
+
+        Returns:
+            Rows [S, B], and weights [S, B].
+        """
+        with torch.no_grad():
+            outputs = functional_call(self.model, weights, (self.train[0][rows.flatten()],))
+            losses = _losses(outputs, self.train[1][rows.flatten()]).reshape(rows.shape)
+        at = torch.rand(len(rows), generator=random).tolist()
+        found = [
+            pick(shares(one.double().numpy()), batch, uniform)
+            for one, uniform in zip(losses, at, strict=True)
+        ]
+        places = torch.stack([torch.as_tensor(one.places) for one in found])
+        counts = torch.stack([torch.as_tensor(one.weights) for one in found]).float()
+        return rows.gather(1, places), counts
+
+    def gradient(self, weights: Slot, rows: Tensor, counts: Tensor) -> tuple[Slot, Slot]:
+        """Return the mean gradient of all sets, and by tensor the mean over sets of |g|².
 
         Args:
             weights: by tensor.
             rows: examples of each set, int64 [S, B].
+            counts: what each counts for in its set's loss, [S, B].
         """
         x, y = self.train[0][rows], self.train[1][rows]
         if len(rows) == 1:
-            whole = grad(self._loss)(weights, x[0], y[0])
+            whole = grad(self._loss)(weights, x[0], y[0], counts[0])
             each = {n: g[None] for n, g in whole.items()}
         elif len(rows) <= MEASURED_SETS:
-            each = vmap(grad(self._loss), in_dims=(None, 0, 0))(weights, x, y)
+            each = vmap(grad(self._loss), in_dims=(None, 0, 0, 0))(weights, x, y, counts)
             whole = {n: g.mean(0) for n, g in each.items()}
         else:
             some = slice(0, MEASURED_SETS)
-            each = vmap(grad(self._loss), in_dims=(None, 0, 0))(weights, x[some], y[some])
-            whole = grad(self._loss)(weights, x.flatten(0, 1), y.flatten())
+            each = vmap(grad(self._loss), in_dims=(None, 0, 0, 0))(
+                weights, x[some], y[some], counts[some]
+            )
+            flat = (counts / len(rows)).flatten()
+            whole = grad(self._loss)(weights, x.flatten(0, 1), y.flatten(), flat)
         return whole, {n: g.flatten(1).square().sum(1).mean() for n, g in each.items()}
 
-    def _loss(self, weights: Slot, x: Tensor, y: Tensor) -> Tensor:
-        return torch.nn.functional.cross_entropy(functional_call(self.model, weights, (x,)), y)
+    def _loss(self, weights: Slot, x: Tensor, y: Tensor, counts: Tensor) -> Tensor:
+        return torch.sum(_losses(functional_call(self.model, weights, (x,)), y) * counts)
 
     def evaluate(self, weights: Slot, data: tuple[Tensor, Tensor]) -> tuple[float, float]:
         """Return mean loss and accuracy."""
@@ -132,6 +169,10 @@ class Problem:
         outputs = torch.cat(parts)
         loss = torch.nn.functional.cross_entropy(outputs, data[1])
         return float(loss), float((outputs.argmax(1) == data[1]).float().mean())
+
+
+def _losses(outputs: Tensor, targets: Tensor) -> Tensor:
+    return torch.nn.functional.cross_entropy(outputs, targets, reduction="none")
 
 
 def problem_of(data: str, model: str, key: int, **options: object) -> Problem:
@@ -184,8 +225,13 @@ def train(problem: Problem, recipe: Recipe, key: int, points: int = 10) -> Itera
     energies = dict.fromkeys(first, 0.0)
     evaluated = {round(recipe.rounds * (i + 1) / points) for i in range(points)}
     for number in range(recipe.rounds):
-        rows = torch.randint(count, (recipe.sets, recipe.batch), generator=random)
-        mean, squares = problem.gradient(dict(state.weights), rows)
+        weights = dict(state.weights)
+        wanted = recipe.candidates or recipe.batch
+        rows = torch.randint(count, (recipe.sets, wanted), generator=random)
+        counts = torch.full(rows.shape, 1 / recipe.batch)
+        if recipe.candidates:
+            rows, counts = problem.picked(weights, rows, recipe.batch, random)
+        mean, squares = problem.gradient(weights, rows, counts)
         found, deviation = _estimate(recipe, state, mean, squares, scales, random)
         scaled = {n: g / deviation for n, g in found.items()} if recipe.update.normalised else found
         step = recipe.step_size * SCHEDULES[recipe.schedule](number, recipe.rounds)
@@ -203,8 +249,7 @@ def _point(
     whole = rounds == recipe.rounds and recipe.whole_test
     test = problem.evaluate(served, (test_x, test_y) if whole else (test_x[:SOME], test_y[:SOME]))
     loss = problem.evaluate(served, (x[:SOME], y[:SOME]))[0]
-    spent = rounds * recipe.directions_of_set * recipe.sets * recipe.batch
-    return Point(spent, loss, *test, tuple(scales.values()))
+    return Point(recipe.spent(rounds), loss, *test, tuple(scales.values()))
 
 
 def _estimate(

@@ -13,8 +13,9 @@ BY_BITS = {bits: {"quantisation": {"bits": bits}} for bits in tables.BITS if bit
 # The noise that all differences stand in: 16 bits once more, with losses of other last bits.
 BY_BITS |= {tables.AGAIN: {"quantisation": {"bits": 16}, "engine": {"chunk": 32}}}
 
-# Nothing but the defaults of `baffle run`: its step size is found by trials, for each cell anew.
-DIGITS = {"engine": ENGINE}
+# What `baffle run` did by default when this ran: its step size is found by trials, for each cell.
+PROBE = {"num_directions": 512, "batch": 32}
+DIGITS = {"rounds": 300, "probe": PROBE, "engine": ENGINE}
 # Larger data, a small model, one step size for all: what the trials found for key 0 at 16 bits.
 MNIST = {
     "rounds": 1000,
@@ -22,6 +23,7 @@ MNIST = {
     "model": {"options": {"widths": [32]}},
     "update": {"step_size": 0.0147},
     "output": {"evaluate_every": 50},
+    "probe": PROBE,
     "engine": ENGINE,
 }
 

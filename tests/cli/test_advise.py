@@ -2,8 +2,9 @@
 
 import pytest
 
-from baffle.bench.advise import asking
+from baffle.bench.advise import among, asking
 from baffle.bench.advise.costs import MIB, Measured
+from baffle.bench.advise.short_run import Learned
 from tests.cli.run_cli import call, last_json
 
 
@@ -69,3 +70,76 @@ def test_the_whole_of_it(capsys):
     code, out, _ = call(capsys, "advise", "linear", "--seconds", 0.05, "--json")
     assert code == 0
     assert last_json(out)["way"]
+
+
+@pytest.fixture
+def _learned(monkeypatch):
+    """What short runs came to that nobody made: fewer weights, less loss."""
+
+    def learn(model, run, say):
+        say("training")
+        loss = sum(p.numel() for p in model.parameters()) / 10_000
+        return Learned({0.04: loss}, run.schedule, int(run.evaluations))
+
+    monkeypatch.setattr(among, "learn", learn)
+
+
+SEVERAL = ("mlp,linear,convnet", "--data", "digits")
+
+
+@pytest.mark.usefixtures("_measured", "_learned")
+def test_of_several_models_the_one_that_learned_most_is_advised_on(capsys):
+    code, out, err = call(capsys, "advise", *SEVERAL, "--evaluations", "30k", "--key", 3)
+    assert (code, "mlp: training" in err) == (0, True)
+    assert "Take linear" in out
+    assert "convnet: expected rows of shape" in out
+    assert "Use BAFFLE" in out or "Use FedAvg" in out
+
+
+@pytest.mark.usefixtures("_measured", "_learned")
+def test_several_models_are_one_json_object(capsys):
+    code, out, _ = call(capsys, "advise", *SEVERAL, "--max-weights", 700, "--json")
+    value = last_json(out)
+    assert (code, len(out.splitlines()), value["model"]) == (0, 1, "linear")
+    assert [m["model"] for m in value["models"]] == ["mlp", "linear", "convnet"]
+    assert value["models"][0]["why_not"].startswith("more than the 700 weights")
+    assert value["models"][1]["evaluations"] == 300_000
+    assert value["advice"]["model"] == "linear"
+    code, out, _ = call(capsys, "advise", *SEVERAL, "--no-costs", "--json")
+    assert last_json(out)["advice"] is None
+
+
+@pytest.mark.usefixtures("_learned")
+def test_where_no_model_can_be_trained_the_command_fails(capsys):
+    code, out, _ = call(capsys, "advise", "lenet5,convnet", "--data", "digits", "--json")
+    assert (code, last_json(out)["model"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("linear,mlp",), "--data"),
+        (("linear,lenot", "--data", "digits"), "lenot"),
+        (("linear,mlp", "--data", "digits", "--evaluations", "lots"), "example evaluations"),
+        (("linear,mlp", "--data", "digits", "--evaluations", "500"), "too few"),
+        (("linear,mlp", "--data", "digits", "--trained", "all,head"), "one trained part"),
+        (("linear,mlp", "--data", "digits", "--example", "math:pi"), "--example"),
+        (("linear,mlp", "--data", "digits", "--max-weights", -1), "--max-weights"),
+        (("linear", "--max-weights", 9), "--max-weights"),
+        (("linear", "--no-costs"), "--no-costs"),
+        ((",",), "expected a model"),
+    ],
+)
+def test_what_is_wrong_about_several_is_said(capsys, args, said):
+    code, _, err = call(capsys, "advise", *args)
+    assert code == 2
+    assert said in err
+
+
+@pytest.mark.slow
+def test_a_real_choice(capsys):
+    args = ("linear,mlp", "--data", "digits", "--evaluations", "30k", "--no-costs", "--json")
+    code, out, _ = call(capsys, "advise", *args)
+    found = last_json(out)
+    assert (code, found["model"]) == (0, "linear")
+    assert found["models"][0]["loss"] < found["guessing"]

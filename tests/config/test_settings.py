@@ -124,12 +124,12 @@ def test_a_file_that_cannot_be_read(tmp_path):
     [
         (
             {"federation": {"weighting": "examples", "weight_cap": 2**32 - 1, "clients": 10**6},
-             "quantisation": {"bits": 24}},
+             "quantisation": {"bits": 24}, "probe": {"num_directions": 512}},
             500_000 * (2**32 - 1) * (2**23 - 1) * 512,
         ),
         (
             {"federation": {"clients": 2**32 - 1, "cohort": 2**32 - 1},
-             "quantisation": {"bits": 24}},
+             "quantisation": {"bits": 24}, "probe": {"num_directions": 512}},
             (2**32 - 1) * (2**23 - 1) * 512,
         ),
         (

@@ -87,6 +87,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         folder.mkdir()
         given = {
             "rounds": len(rows) or 1,
+            "probe": {"num_directions": 512},
             "update": {"step_size": 0.02},
             "engine": {"chunk": 64, "threads": 2},
         }

@@ -15,7 +15,7 @@ def told(*sections, rows=({"round": 1, "reports": 9, "smallest_sum": 9, "groups"
 
 def test_in_the_clear_the_server_has_every_report():
     found = told(rows=[{"round": 1, "reports": 4, "smallest_sum": 1, "groups": 1}])
-    assert found.server.startswith("every report: 512 integers a round")
+    assert found.server.startswith("every report: 128 integers a round")
     assert found.promise == NOBODY
     assert "anything within 16 bits a direction; nothing else bounds what it does" in found.hostile
 
@@ -27,10 +27,19 @@ def test_of_secure_sums_the_smallest_that_was_opened_counts():
         {"round": 3, "reports": 20, "smallest_sum": 10, "groups": 2},
     ]
     found = told(SECURE, rows=rows)
-    assert "2 sums a round of 512 integers" in found.server
+    assert "2 sums a round of 128 integers" in found.server
     assert "the smallest over 9 clients" in found.server
-    assert "sums over 19 clients or more" in found.clients
+    assert "sums over 9 clients or more" in found.clients  # of 19 in two groups
     assert "any integers that fit into the sum" in found.hostile
+
+
+def test_clients_see_the_sums_of_groups_that_have_directions_of_their_own():
+    row = {"round": 1, "reports": 12, "smallest_sum": 1, "groups": 4}
+    assert "sums over 3 clients or more" in told(rows=[row]).clients
+    alone = told(rows=[{**row, "groups": 12}])
+    assert "each round's integers of single clients" in alone.clients
+    shared = {"groups": {"number": 4, "directions": "shared"}}
+    assert "sums over 12 clients or more" in told(shared, rows=[row]).clients
 
 
 def test_what_is_not_known_is_not_called_nothing():

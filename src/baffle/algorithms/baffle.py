@@ -9,6 +9,7 @@ CHOICES: dict[str, dict[str, Any]] = {
         "directions": "rank_one",
         "estimator": "auto",
         "radius": "auto",
+        "num_directions": 128,
         "batch": 8,
         "candidates": "auto",
     },

@@ -279,7 +279,7 @@ class Settings(Section):
     key: int = Field(
         0, ge=0, lt=2**63, description="run key: every shared random number comes from it"
     )
-    rounds: int = Field(300, ge=1, lt=2**32, description="rounds")
+    rounds: int = Field(600, ge=1, lt=2**32, description="rounds")
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
     federation: FederationSettings = FederationSettings()

@@ -90,8 +90,12 @@ def _server(run: Run) -> str:
 
 
 def _clients(run: Run) -> str:
-    fewest = int(min((n for n in run.known("reports") if n), default=0))
+    reports = int(min((n for n in run.known("reports") if n), default=0))
+    own = run.settings.groups.directions == "own"
+    fewest = reports // int(run.last("groups") or 1) if own else reports
     rest = f"the model, the directions, and each round's sums over {fewest:,} clients or more"
+    if reports and fewest <= 1:
+        rest = "the model, the directions, and each round's integers of single clients"
     return f"{rest}; from which it can take its own part"
 
 
