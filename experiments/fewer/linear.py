@@ -4,8 +4,9 @@ Where the radius is small, a derivative along z is g·z, and K scalars cost one 
 of K forward ones. This is for choosing what to try; what wins is confirmed with real probes.
 
 One round has S sets of K directions, each on a batch of B examples of its own: S·B·K example
-evaluations; where B of M candidates are picked by their losses, S·(B·K + M). S clients with directions of their own are S sets; so are S local steps with a local
-step size of 0. With s_l the radius of tensor l over the reference radius, a set's estimate is
+evaluations; where B of M candidates are picked by their losses, S·(B·K + M). S clients with
+directions of their own are S sets; so are S local steps with a local step size of 0. With s_l the
+radius of tensor l over the reference radius, a set's estimate is
 
     e_l = (1/K) Σ_k d_k z_kl / s_l,   d_k = Σ_m s_m g_m·z_km,
     E|e_l - g_l|² = d_l / (K s_l²) · Σ_m s_m² |g_m|²    (less |g_l|²/K).

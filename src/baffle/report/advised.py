@@ -48,9 +48,10 @@ def sentence(advice: Advice) -> str:
         return "Nothing that was measured can run on this device."
     v, s = advice.best, advice.best.cost.schedule
     how = "directions" if v.cost.measured.probes else "local steps"
+    picked = f", picked among {s.candidates} (probe.candidates = auto)" if s.candidates else ""
     thousand = 1000 * v.cost.hours / max(1, s.rounds)
     return (
-        f"Use {v.name}: {s.units:,} {how} a round on {s.batch} examples each, "
+        f"Use {v.name}: {s.units:,} {how} a round on {s.batch} examples each{picked}, "
         f"{bytes_text(v.cost.up)} up a round, {v.cost.memory / MIB:.0f} MiB at the peak, "
         f"{number_text(thousand)} h for 1,000 rounds of the run."
     )
