@@ -179,11 +179,15 @@ def _losses(outputs: Tensor, targets: Tensor) -> Tensor:
 def problem_of(data: str, model: str, key: int, **options: object) -> Problem:
     """Return a named data set and model, with the initial weights of a run with this key."""
     partition = {"partition": "iid", "partition_options": {}}
-    settings = resolve(
+    return problem_for(
         {"data": {"name": data, **partition}, "model": {"name": model, "options": options},
          "key": key}
     )  # fmt: skip
-    task = task_of(settings)
+
+
+def problem_for(settings: Mapping[str, Any]) -> Problem:
+    """Return the model and the data of a run with these settings, with its initial weights."""
+    task = task_of(resolve(settings))
     train, test = task.train, task.test
     return Problem(task.model, (train.inputs, train.targets), (test.inputs, test.targets))
 

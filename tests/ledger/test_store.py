@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import threading
 
@@ -53,6 +54,28 @@ def test_what_append_returns_from_is_committed_and_synced(run):
         assert ledger._database.execute("PRAGMA synchronous").fetchone() == (2,)
         assert ledger._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert ledger._database.isolation_level is None
+
+
+def test_without_waiting_for_the_disk_a_power_cut_takes_the_last_rounds_whole(tmp_path, row_of):
+    """What of the write-ahead log reached the disk ends anywhere: the rounds before it are there."""
+    kept = set()
+    with Ledger.create(tmp_path / "run", b"genesis", durable=False) as ledger:
+        assert ledger._database.execute("PRAGMA synchronous").fetchone() == (1,)
+        assert ledger._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        for round in range(1, 9):
+            ledger.append(row_of(round))
+        log = (tmp_path / "run" / "ledger.db-wal").read_bytes()
+        for number, length in enumerate([*range(0, len(log), len(log) // 40), len(log)]):
+            cut = tmp_path / str(number)
+            cut.mkdir()
+            shutil.copy(tmp_path / "run" / "ledger.db", cut)
+            (cut / "ledger.db-wal").write_bytes(log[:length])
+            with Ledger.open(cut, write=True, durable=False) as left:
+                left.verify()
+                assert list(left.rows()) == [row_of(r) for r in range(1, left.last_round + 1)]
+                left.append(row_of(left.last_round + 1))
+                kept.add(left.last_round - 1)
+    assert {0, 4, 8} <= kept  # some lost all, some half, some nothing
 
 
 def test_a_reader_sees_a_writer_at_work(run, row_of, state_of):

@@ -54,12 +54,14 @@ def build(folder: Path, genesis: bytes) -> None:
     publish(unfinished, folder / DATABASE)
 
 
-def connect(folder: Path, write: bool) -> sqlite3.Connection:
+def connect(folder: Path, write: bool, durable: bool = True) -> sqlite3.Connection:
     """Open the database of a run in autocommit mode.
 
     Args:
         folder: the run folder.
         write: for appending; the caller holds the lock.
+        durable: whether a commit waits for the disk. Where it does not, a power cut may take the
+            last commits, never a part of one, nor one before another.
 
     Raises:
         sqlite3.Error: the file cannot be opened.
@@ -71,20 +73,20 @@ def connect(folder: Path, write: bool) -> sqlite3.Connection:
         database.execute("PRAGMA trusted_schema = OFF")
         database.execute("PRAGMA cell_size_check = ON")
         if write:
-            _make_durable(database, folder)
+            _log_ahead(database, folder, durable)
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _make_durable(database: sqlite3.Connection, folder: Path) -> None:
+def _log_ahead(database: sqlite3.Connection, folder: Path, durable: bool) -> None:
     (mode,) = database.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise LedgerError(
             f"the file system of {folder} cannot hold a write-ahead log; use a local disk"
         )
-    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
 
 
 def _read_mode(folder: Path) -> str:

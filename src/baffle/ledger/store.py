@@ -42,12 +42,13 @@ class Ledger(Reading):
         self._lock = lock
 
     @classmethod
-    def create(cls, run_dir: str | PathLike[str], genesis: bytes) -> Self:
+    def create(cls, run_dir: str | PathLike[str], genesis: bytes, *, durable: bool = True) -> Self:
         """Start a run and return its ledger, open for writing.
 
         Args:
             run_dir: a folder, made if missing; other files in it are left alone.
             genesis: what fixes the run before its first round, encoded; link 0 is made of it.
+            durable: see `open`.
 
         Raises:
             LedgerError: there is a run already, or the folder cannot be made.
@@ -64,17 +65,22 @@ class Ledger(Reading):
             _require_no_log(folder)
             build(folder, genesis)
             sync_folder(folder.absolute().parent)
-            ledger = cls._opened(folder, lock)
+            ledger = cls._opened(folder, lock, durable)
             undo.pop_all()
         return ledger
 
     @classmethod
-    def open(cls, run_dir: str | PathLike[str], write: bool = False) -> Self:
+    def open(
+        cls, run_dir: str | PathLike[str], write: bool = False, *, durable: bool = True
+    ) -> Self:
         """Open a run and check its header, its meta rows and its last 64 rounds.
 
         Args:
             run_dir: the run folder.
             write: for appending, which one process may at a time.
+            durable: whether a round that is stored survives a power cut. False spares a wait for
+                the disk, for whoever can make lost rounds again: a power cut may take the last
+                ones, whole; the end of the process takes none.
 
         Raises:
             LedgerError: the folder is no run, or its database is damaged.
@@ -89,13 +95,13 @@ class Ledger(Reading):
             lock = WriterLock(folder) if write else None
             if lock is not None:
                 undo.callback(lock.release)
-            ledger = cls._opened(folder, lock)
+            ledger = cls._opened(folder, lock, durable)
             undo.pop_all()
         return ledger
 
     @classmethod
-    def _opened(cls, folder: Path, lock: WriterLock | None) -> Self:
-        database = connect(folder, write=lock is not None)
+    def _opened(cls, folder: Path, lock: WriterLock | None, durable: bool) -> Self:
+        database = connect(folder, write=lock is not None, durable=durable)
         try:
             with transaction(database, "BEGIN"):
                 check.opened(database, folder)
@@ -105,7 +111,7 @@ class Ledger(Reading):
         return cls(folder, database, lock)
 
     def append(self, row: Row) -> None:
-        """Store a round; when this returns, it survives a crash and a power cut.
+        """Store a round; when this returns, it survives a crash, and if durable a power cut.
 
         Args:
             row: the round after `last_round`.

@@ -197,7 +197,8 @@ def start(settings: Settings, task: Task, folder: Path) -> Session:
     state = rules.start(initial_weights(task.model))
     spec = genesis(settings, signature, state.digest())
     policy(settings, signature)  # refuses before anything is written
-    ledger = Ledger.create(folder, spec.to_bytes())
+    # A simulation makes rounds that a power cut takes again, and waits for no disk.
+    ledger = Ledger.create(folder, spec.to_bytes(), durable=False)
     _store_start(settings, folder, ledger, state)
     return _session(settings, task, folder, ledger, spec, state, None)
 
@@ -231,7 +232,7 @@ def resume(folder: Path, task_for: Callable[[Settings], Task]) -> Session:
         SignatureMismatch: the model is not the run's.
     """
     require_ledger(folder)
-    ledger = Ledger.open(folder, write=True)
+    ledger = Ledger.open(folder, write=True, durable=False)
     try:
         spec = Genesis.from_bytes(ledger.genesis)
         settings = with_clients(resolve(spec.settings))
