@@ -19,6 +19,7 @@ from baffle.bench.advise.short_run import (
     LEAST_ROUNDS,
     Learned,
     ShortRun,
+    _climb,
     fitting,
     learn,
 )
@@ -50,9 +51,9 @@ def _half_as_many_rounds(monkeypatch):
     monkeypatch.setattr(short_run, "FEWEST_ROUNDS", ROUNDS)
 
 
-def short(evaluations=1_200, steps=(0.16,), **how):
+def short(evaluations=1_200, most=1, start=0.16, **how):
     data = how.pop("data", dataset())
-    return ShortRun(data, TWO, evaluations, steps=steps, engine=ENGINE, **how)
+    return ShortRun(data, TWO, evaluations, start=start, most=most, engine=ENGINE, **how)
 
 
 def tried(model, loss, multiply_adds, steps=(0.04,)):
@@ -83,22 +84,43 @@ def test_too_few_evaluations_and_too_many_clients_are_refused_before_anything_is
 
 
 def test_a_short_run_learns_spends_what_it_may_and_leaves_the_model_as_it_was():
-    run = short(steps=(1e-6, 0.16))
+    run = short(start=0.08, most=2)
     model = makers(["linear"], run)["linear"]()
     before = {name: p.clone() for name, p in model.named_parameters()}
     found = learn(model, run)
-    assert found.step_size == 0.16
+    assert set(found.losses) == {0.08, 0.16}
     assert found.loss == min(found.losses.values()) < 0.3 * math.log(2)
     assert 0.9 * run.evaluations < found.evaluations <= run.evaluations
     assert found.all_evaluations == 2 * found.evaluations
     assert all(torch.equal(before[name], p) for name, p in model.named_parameters())
     other = learn(model, short(data=dataset(test_seed=2)))
-    assert other.loss == found.loss  # whatever the test rows are, and whatever was run before
+    assert (
+        other.loss == found.losses[0.16]
+    )  # whatever the test rows are, and whatever was run before
+
+
+@pytest.mark.parametrize(
+    ("best", "asked"),
+    [
+        (0, {0, 1, -1}),
+        (2, {0, 1, 2, 3}),
+        (-3, {0, 1, -1, -2, -3, -4}),
+        (-9, {0, 1, -1, -2, -3, -4}),  # no more than six
+    ],
+)
+def test_step_sizes_go_on_until_both_neighbours_are_worse(best, asked):
+    known = {}
+
+    def loss(power):
+        return known.setdefault(power, abs(power - best))
+
+    _climb(loss, known, 6)
+    assert set(known) == asked
 
 
 def test_a_model_that_diverges_is_refused():
     with pytest.raises(ProbeError, match="diverged"):
-        learn(nn.Linear(6, 2), short(steps=(1e38,)))
+        learn(nn.Linear(6, 2), short(start=1e38))
 
 
 def test_what_cannot_be_tried_has_its_line_and_the_others_go_on():

@@ -183,6 +183,16 @@ def test_amounts_that_are_none(text):
         amount("up", text)
 
 
+def test_the_settings_of_probes_are_said_with_the_candidates_beside_k_and_b():
+    def said(candidates):
+        planned = [measured("baffle")]
+        found = advise(planned, lambda m: Schedule(9, 64, 2, candidates), FEDERATION, Device())
+        return sentence(found)
+
+    assert "64 directions a round on 2 examples each, picked among 8 (probe.candidates" in said(8)
+    assert "candidates" not in said(0)
+
+
 @pytest.mark.parametrize("wrong", [{"speed": 0}, {"up": -1.0}, {"memory": 0.0}])
 def test_a_device_that_cannot_be(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):

@@ -128,6 +128,9 @@ def test_where_no_model_can_be_trained_the_command_fails(capsys):
         (("linear", "--max-weights", 9), "--max-weights"),
         (("linear", "--no-costs"), "--no-costs"),
         ((",",), "expected a model"),
+        (("linear", "--data-options", "size=28"), "expected --data"),
+        (("linear", "--data", "digits", "--data-options", "size"), "NAME=VALUE"),
+        (("linear", "--data", "digits", "--data-options", "size=28"), "size"),
     ],
 )
 def test_what_is_wrong_about_several_is_said(capsys, args, said):
@@ -138,7 +141,8 @@ def test_what_is_wrong_about_several_is_said(capsys, args, said):
 
 @pytest.mark.slow
 def test_a_real_choice(capsys):
-    args = ("linear,mlp", "--data", "digits", "--evaluations", "30k", "--no-costs", "--json")
+    what = ("linear,mlp", "--data", "digits", "--clients", 2, "--evaluations", "20k")
+    args = (*what, "--no-costs", "--json")
     code, out, _ = call(capsys, "advise", *args)
     found = last_json(out)
     assert (code, found["model"]) == (0, "linear")

@@ -57,7 +57,7 @@ def test_what_append_returns_from_is_committed_and_synced(run):
 
 
 def test_without_waiting_for_the_disk_a_power_cut_takes_the_last_rounds_whole(tmp_path, row_of):
-    """What of the write-ahead log reached the disk ends anywhere: the rounds before it are there."""
+    """The write-ahead log may end anywhere on the disk: the rounds before that are there."""
     kept = set()
     with Ledger.create(tmp_path / "run", b"genesis", durable=False) as ledger:
         assert ledger._database.execute("PRAGMA synchronous").fetchone() == (1,)

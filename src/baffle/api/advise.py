@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, overload
 
 import torch
@@ -129,7 +130,7 @@ def _makers(models: Models, run: ShortRun) -> Mapping[str, Make]:
     """Return what makes each model; modules are copied, so that they are left as they are."""
     if not isinstance(models, Mapping):
         return makers(models, run)
-    return {name: lambda own=own: copy.deepcopy(own) for name, own in models.items()}
+    return {name: partial(copy.deepcopy, own) for name, own in models.items()}
 
 
 def _costs(models: Models, best: str, data: Dataset, question: Question) -> Advice:

@@ -5,6 +5,7 @@ What it says of several models is in `choosing.py`.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,9 @@ Form = tuple[tuple[int, ...] | None, int, str]  # shape of a row, classes, where
 def advise(
     model: Models,
     data: Annotated[str, typer.Option(help="A data set, for shape, classes and examples.")] = "",
+    data_options: Annotated[
+        str, typer.Option(help="Of the data set's loader, as size=28; commas between.")
+    ] = "",
     in_shape: Shape = "",
     classes: Classes = 10,
     example: Annotated[
@@ -71,7 +75,7 @@ def advise(
         str,
         typer.Option(
             help="Of several models: example evaluations of a run by probes, all clients together; "
-            f"each has a run at each of four step sizes. {EVALUATIONS} where nothing is said."
+            f"each has up to six, for its step size. {EVALUATIONS} where nothing is said."
         ),
     ] = "",
     key: Annotated[
@@ -93,7 +97,7 @@ def advise(
     from baffle.bench.advise.learning import Federation
 
     names, asked = names_of(model), Asked(max_weights, evaluations, key, costs)
-    found, shape = _of_data(data, _shape(in_shape))
+    found, shape = _of_data(data, data_options, _shape(in_shape))
     outputs, rows = (found.classes, len(found.train_x)) if found else (classes, GUESS * clients)
     device = Device(
         amount("device-memory", device_memory) if device_memory else float("inf"),
@@ -113,16 +117,36 @@ def advise(
         _of_several(names, found, form, trained, question, asked, Output(as_json))
 
 
-def _of_data(name: str, shape: tuple[int, ...]) -> tuple[Dataset | None, tuple[int, ...]]:
+def _of_data(
+    name: str, options: str, shape: tuple[int, ...]
+) -> tuple[Dataset | None, tuple[int, ...]]:
     """Return the data set, where one is named, and the shape of a row."""
     if not name:
+        if options:
+            raise ConfigError(f"--data-options {options!r} are of a data set: expected --data")
         return None, shape
     if shape:
         raise ConfigError("--data has a shape of its own: expected no --in-shape beside it")
     from baffle.data import load
 
-    data = load(name)
+    data = load(name, **_options(options))
     return data, data.in_shape
+
+
+def _options(text: str) -> dict[str, Any]:
+    """Return the loader's options, as TOML would have them in one line.
+
+    Example:
+        >>> _options("size=28, features=true")
+        {'size': 28, 'features': True}
+    """
+    try:
+        return tomllib.loads(f"options = {{{text}}}")["options"]
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(
+            f"--data-options expects NAME=VALUE with commas between, as size=28; got {text!r}: "
+            f"{problem}"
+        ) from None
 
 
 def _advised(model: str, form: Form, trained: str, question: Question) -> list[Any]:
