@@ -9,14 +9,34 @@ from typing import Any
 from experiments.fewer import picture, tables
 from experiments.fewer.linear import measured
 from experiments.harness import Cell, Study, grid, keys
+from experiments.harness.study import merged
 
+PROBE = {"num_directions": 128, "batch": 8, "candidates": 32}
+# The defaults, and one change each: of a choice that is on, what was there before it; of one that
+# is off, what it brings.
 RECIPES: dict[str, dict[str, Any]] = {
-    "as set": {},
-    "radii": {"probe": {"radii": "by_tensor"}},
-    "split": {"probe": {"split": "measured"}},
-    "both": {"probe": {"radii": "by_tensor", "split": "measured"}},
+    "defaults": {},
+    "drawn, not picked": {"probe": {"candidates": 0}},
+    "B = 32, drawn": {"probe": {"batch": 32, "candidates": 0}},
+    "K = 512": {"probe": {"num_directions": 512}},
+    "radii by tensor": {"probe": {"radii": "by_tensor"}},
+    "K and B as measured": {"probe": {"split": "measured"}},
+    "one second moment a tensor": {"update": {"optimiser": "adam_by_tensor"}},
+    "own directions": {"groups": {"number": 0}},
 }
 assert tuple(RECIPES) == tables.RECIPES
+ASKED, PAIRS, BUDGET = 5, 8, 1_000_000
+
+
+def rounds(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run that spends the budget, in ten parts for the curve."""
+    probe = merged(PROBE, recipe.get("probe", {}))
+    each = (probe["num_directions"] + PAIRS) * probe["batch"] + probe["candidates"]
+    count = BUDGET // (ASKED * each)
+    return {"rounds": count, "output": {"evaluate_every": max(1, count // 10)}}
+
+
+SPENDING = {name: merged(rounds(recipe), recipe) for name, recipe in RECIPES.items()}
 
 
 def steps(*sizes: float) -> dict[float, dict[str, Any]]:
@@ -24,22 +44,17 @@ def steps(*sizes: float) -> dict[float, dict[str, Any]]:
     return {size: {"update": {"step_size": size}} for size in sizes}
 
 
-# Five clients a round spend 20,480 evaluations, and 640 for pairs; 1.3 million in all.
-DIGITS = {
-    "rounds": 60,
-    "probe": {"num_directions": 128, "batch": 32},
-    "engine": {"threads": 1, "chunk": 256, "clients": 5},
-    "output": {"evaluate_every": 6},
-}
-# Ten clients spend 10,240 evaluations a round, and 640 for pairs; 0.65 million in all.
+DIGITS = {"probe": PROBE, "engine": {"threads": 1, "chunk": 128, "clients": 5}}
 MNIST = {
-    "rounds": 60,
-    "data": {"name": "mnist", "partition": "iid", "partition_options": {}},
-    "model": {"name": "lenet5"},
-    "federation": {"clients": 10, "participation": 1.0},
-    "probe": {"num_directions": 128, "batch": 8},
-    "engine": {"threads": 1, "chunk": 64, "clients": 1},
-    "output": {"evaluate_every": 12},
+    "data": {
+        "name": "mnist",
+        "options": {"size": 28},
+        "partition": "iid",
+        "partition_options": {},
+    },
+    "model": {"name": "convnet"},
+    "probe": PROBE,
+    "engine": {"threads": 1, "chunk": 128, "clients": 1},
 }
 MLP = {"data": "digits", "model": "mlp", "evaluations": 1_230_000, "scales": "equal"}
 # Rounds of E evaluations, all clients together, on B examples: the step sizes tried for each.
@@ -126,7 +141,7 @@ def loss_at_end(folder: Path) -> Mapping[str, Any]:
 
 def cells(what: str, base: Mapping[str, Any], sizes: Mapping[float, Any]) -> list[Cell]:
     """Return every recipe at every step size."""
-    return grid(base, what={what: {}}, key=keys(tables.KEYS), recipe=RECIPES, step=sizes)
+    return grid(base, what={what: {}}, key=keys(tables.KEYS), recipe=SPENDING, step=sizes)
 
 
 STUDY = Study(
@@ -137,7 +152,7 @@ STUDY = Study(
             *cells("digits", DIGITS, steps(0.04, 0.08)),
             *of_rounds(),
             *simulated(),
-            *cells("mnist", MNIST, steps(0.01, 0.02)),
+            *cells("mnist", MNIST, steps(0.02, 0.04)),
         ],
         key=lambda cell: ("mnist" in cell.labels.values(), int(cell.labels["key"])),
     ),

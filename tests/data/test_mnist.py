@@ -32,6 +32,15 @@ def test_shapes_types_and_range(small_mnist: Path, size: int) -> None:
     assert data.natural == {}
 
 
+@pytest.mark.parametrize("size", [28, 32])
+def test_normalised_pixels_are_the_same_by_two_numbers(small_mnist: Path, size: int) -> None:
+    raw = load("mnist", small_mnist, size=size)
+    data = load("mnist", small_mnist, size=size, normalise=True)
+    whole = load("mnist", small_mnist, size=28).train_x.astype(np.float64)
+    for before, after in ((raw.train_x, data.train_x), (raw.test_x, data.test_x)):
+        np.testing.assert_allclose(after, (before - whole.mean()) / whole.std(), atol=1e-5)
+
+
 def test_the_files_may_lie_in_the_root_itself(small_mnist: Path) -> None:
     assert len(load("mnist", small_mnist / "mnist").test_y) == 10
 

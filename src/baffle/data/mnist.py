@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ FILES = (
 )
 SIDE = 28
 SIZES = (28, 32)
+RAW = (0.0, 255.0)  # centre and scale that take bytes to [0, 1]
 FOLDERS, SUFFIXES = ("mnist", "MNIST/raw"), ("", ".gz")
 _HOW = (
     "torchvision.datasets.MNIST(root, download=True) puts them into root/MNIST/raw; put them into "
@@ -30,13 +32,15 @@ _HOW = (
 )
 
 
-def load(root: str | Path | None = None, *, size: int = 32) -> Dataset:
-    """MNIST: 60,000 train and 10,000 test images of ten digits, pixels in [0, 1].
+def load(root: str | Path | None = None, *, size: int = 32, normalise: bool = False) -> Dataset:
+    """MNIST: 60,000 train and 10,000 test images of ten digits, pixels in [0, 1] or normalised.
 
     Args:
         root: folder that holds the four idx files (raw or .gz), or a folder mnist or MNIST/raw
             with them; None searches BAFFLE_DATA, then ~/.cache/baffle.
         size: pixels a side: 32 resizes as the reference code does, 28 leaves them as they are.
+        normalise: subtract the mean of all train pixels and divide by their standard deviation, two
+            numbers (0.1307 and 0.3081 for MNIST).
 
     Returns:
         Rows float32 (n, 1, size, size). Where QMNIST's train labels lie beside the four files,
@@ -55,26 +59,43 @@ def load(root: str | Path | None = None, *, size: int = 32) -> Dataset:
     paths = find_all(FILES, root, FOLDERS, SUFFIXES, _HOW)
     train_x, train_y = _split(paths[0], paths[1])
     test_x, test_y = _split(paths[2], paths[3])
+    centre, scale = moments(train_x) if normalise else RAW
     return Dataset(
         "mnist",
-        pixels(train_x, size),
+        pixels(train_x, size, centre, scale),
         train_y,
-        pixels(test_x, size),
+        pixels(test_x, size, centre, scale),
         test_y,
         classes=10,
         natural=_writers(paths[0].parent, train_y),
     )
 
 
-def pixels(images: NDArray[np.uint8], size: int) -> Floats:
+def moments(images: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return mean and standard deviation of all bytes, by sums of integers: the same everywhere.
+
+    Example:
+        >>> moments(np.array([1, 3], np.uint8))
+        (2.0, 1.0)
+    """
+    counts = np.bincount(images.reshape(-1), minlength=256).astype(np.int64)
+    values, n = np.arange(256), images.size
+    total, squares = int(counts @ values), int(counts @ values**2)
+    return total / n, math.sqrt(n * squares - total * total) / n
+
+
+def pixels(
+    images: NDArray[np.uint8], size: int, centre: float = RAW[0], scale: float = RAW[1]
+) -> Floats:
     """Images as a model takes them.
 
     Args:
         images: bytes (n, 28, 28).
         size: pixels a side, 28 or 32.
+        centre, scale: a byte becomes (byte - centre)/scale.
 
     Returns:
-        float32 (n, 1, size, size) in [0, 1].
+        float32 (n, 1, size, size), by default in [0, 1].
 
     Example:
         >>> float(pixels(np.full((1, 28, 28), 255, np.uint8), 32).min())
@@ -85,7 +106,9 @@ def pixels(images: NDArray[np.uint8], size: int) -> Floats:
     # products are exact in float32 whatever the order of the sums, and only the division rounds.
     # The same bits come out on every machine.
     resized = values if size == SIDE else resize(values, size)
-    resized /= np.float32(255)
+    if centre:
+        resized -= np.float32(centre)
+    resized /= np.float32(scale)
     return resized[:, None]
 
 
