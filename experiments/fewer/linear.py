@@ -224,7 +224,8 @@ def train(problem: Problem, recipe: Recipe, key: int, points: int = 10) -> Itera
     """
     random, chain = torch.Generator().manual_seed(key), recipe.update.chain()
     ops = TorchOps()
-    first = {n: p.detach().numpy() for n, p in problem.model.named_parameters()}
+    named = problem.model.named_parameters()
+    first = {n: p.detach().numpy() for n, p in named if p.requires_grad}
     state, count = chain.init(first, ops), len(problem.train[1])
     scales = dict.fromkeys(first, 0)
     energies = dict.fromkeys(first, 0.0)

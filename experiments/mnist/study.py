@@ -46,6 +46,16 @@ LENET: Over = {
         "radius": 2.0**-10,
     },
 }
+# Larger first weights and pixels of unit variance, with the step size that wants: of what was tried
+# in the linear regime, key 0, this had the least training loss (see README.md).
+QUICK: Over = merged(
+    LENET,
+    {
+        "data": {"options": {"normalise": True}},
+        "model": {"options": {"init": "he"}},
+        "update": {"step_size": 0.04},
+    },
+)
 SMALL: Over = {
     "model": {"name": "convnet"},
     "data": {"options": {"size": 28}},
@@ -95,7 +105,12 @@ STUDY = Study(
     cells=[
         *grid(merged(OURS, SMALL), what={"headline": rounds(11.1, 2560, 20)}, key=keys(3)),
         *grid(merged(LOCAL, SMALL), what={"20 rounds": {}}, key=keys(3)),
-        *grid(merged(OURS, LENET), what={"ours 11.1 M": rounds(11.1, 2560)}, key=keys(3)),
+        *grid(merged(OURS, QUICK), what={"ours 11.1 M": rounds(11.1, 2560)}, key=keys(3)),
+        *grid(
+            merged(OURS, LENET),
+            what={"torch's first weights 11.1 M": rounds(11.1, 2560)},
+            key=keys(2),
+        ),
         *grid(
             merged(OURS, {"model": {"name": "lenet"}}),
             what={"measured radius 11.1 M": rounds(11.1, 2560)},
@@ -114,7 +129,7 @@ STUDY = Study(
             },
             key=keys(1),
         ),
-        *grid(merged(OURS, LENET), what={"ours 33 M": rounds(33, 2560, 6)}, key=keys(1)),
+        *grid(merged(OURS, QUICK), what={"ours 33 M": rounds(33, 2560, 6)}, key=keys(1)),
         *grid(
             merged(REFERENCE, LENET),
             what={"reference 33 M": rounds(33, 32_320, 6)},

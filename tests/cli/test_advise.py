@@ -103,7 +103,7 @@ def test_several_models_are_one_json_object(capsys):
     assert (code, len(out.splitlines()), value["model"]) == (0, 1, "linear")
     assert [m["model"] for m in value["models"]] == ["mlp", "linear", "convnet"]
     assert value["models"][0]["why_not"].startswith("more than the 700 weights")
-    assert value["models"][1]["evaluations"] == 300_000
+    assert value["models"][1]["evaluations"] == 1_000_000
     assert value["advice"]["model"] == "linear"
     code, out, _ = call(capsys, "advise", *SEVERAL, "--no-costs", "--json")
     assert last_json(out)["advice"] is None

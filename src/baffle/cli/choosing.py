@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from baffle.bench.advise.short_run import Say
     from baffle.data import Dataset
 
-EVALUATIONS = "300k"
+EVALUATIONS = "1M"
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from baffle.drivers.local.task import OWN_TASK, Task, TensorExamples
 from baffle.drivers.local.training import Begin
 from baffle.errors import ConfigError, ProbeError
 
-EVALUATIONS = 300_000
+EVALUATIONS = 1_000_000
 LEAST_ROUNDS, FEWEST_ROUNDS = 100, 40  # wanted, and accepted where K and B are at their least
 LEAST_DIRECTIONS = 16
 JUDGED = 10_000  # training examples at most that the final loss is taken of
