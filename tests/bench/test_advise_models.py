@@ -170,7 +170,7 @@ def test_losses_that_are_alike_go_to_the_fewest_multiply_adds():
     assert found.best.model == "cheap"
     assert "fewest multiply-adds" in sentence(found)
     assert sureness(found).startswith("Not sure which of them")
-    assert "Not sure: next" in sureness(found)
+    assert "more: next comes next" in sureness(found)
     assert "within" in sureness(choice(*each))
 
 

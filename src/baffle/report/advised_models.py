@@ -76,13 +76,16 @@ def sureness(choice: Choice) -> str:
         )
     if len(choice.ranked) < 2:
         return ""
-    which = "Not sure which of them learns more. " if len(choice.alike) > 1 else ""
     if math.isinf(choice.gap):
-        return f"{which}Their losses are within {NEAR:.0%} of the least."
+        return (
+            f"Not sure which of them learns more: their losses are within {NEAR:.0%} of the least."
+        )
     behind = choice.ranked[len(choice.alike)]
     said = "Sure, for runs as short as these" if choice.gap > SURE else "Not sure"
+    if len(choice.alike) > 1:
+        said = "Not sure which of them learns more"
     return (
-        f"{which}{said}: {behind.model} comes next, with a loss {percent_text(choice.gap)} above "
+        f"{said}: {behind.model} comes next, with a loss {percent_text(choice.gap)} above "
         f"the least, and another run key moves such a gap by some {100 * SPREAD:.0f} points."
     )
 
