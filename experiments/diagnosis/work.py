@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +31,7 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
         before = run(settings, task_for(settings), folder).test_accuracy
         found = diagnose(folder, task_for(settings))
         after = _mended(asked["settings"], found, Path(parent)) if asked["mend"] else None
-    first = found.first
+    first, learned = found.first, found.figures.learned
     return {
         "accuracy": before,
         "mended": after,
@@ -38,7 +39,7 @@ def measure(asked: Mapping[str, Any]) -> dict[str, Any]:
         "severity": first.severity if first else "ok",
         "figure": first.figure if first else "",
         "change": (first.settings or first.change) if first else "",
-        "learned": found.figures.learned,
+        "learned": learned if math.isfinite(learned) else None,  # with privacy no loss is known
         "others": [f.check for f in found.findings if f.bad and f is not first],
         "wrong": [f.check for f in found.findings if f.severity == "wrong"],
     }

@@ -15,7 +15,6 @@ RECIPES = (
     "B = 32, drawn",
     "K = 512",
     "radii by tensor",
-    "K and B as measured",
     "one second moment a tensor",
     "own directions",
 )
