@@ -36,6 +36,7 @@ MNIST = {
     "data": {"name": "mnist", "options": {"size": 28}},
     "model": {"name": "mlp", "options": {"widths": [32]}},
 }
+HALF: Settings = {"engine": {"precision": "bfloat16"}}  # a loss has 8 bits
 BATCH_NORM = {"model": {"name": "own"}}  # see model.py
 
 # By name: which check has to come first, and what is set.
@@ -47,7 +48,7 @@ BROKEN: Mapping[str, tuple[str, Settings]] = {
     "clipping": ("clipping", merged({"quantisation": {"step": 2.0**-20, "bits": 8}}, PLAIN)),
     "BatchNorm": ("batch_norm", BATCH_NORM),
     "K too small": ("directions", {"probe": {"num_directions": 4, "pairs": 2}}),
-    "half precision": ("precision", {"engine": {"precision": "bfloat16"}}),
+    "half precision": ("precision", merged(HALF, {"probe": {"radius": 2.0**-12}})),
     "one label a client": ("drift", ONE_LABEL),
     "quantisation too coarse": ("quantisation", {"quantisation": {"step": 512.0}}),
 }
@@ -55,6 +56,7 @@ HEALTHY: Mapping[str, Settings] = {
     "default": {},
     "IID": IID,
     "4 bits": {"quantisation": {"bits": 4}},
+    "half precision, automatic radius": HALF,
     "the paper's recipe": {"algorithm": "baffle-paper", "update": {"step_size": 0.01}},
     "secure sums": {"secure": {"sums": True, "simulate": "sum"}, "federation": {"clients": 20}},
     "privacy, ε = 8": merged(PRIVATE, IID),

@@ -12,6 +12,7 @@ from baffle.report.units import is_known, percent_text
 
 STYLES = {"wrong": "bold red", "suspicious": "yellow", "unknown": "dim", "ok": "green"}
 WORDS = {"wrong": "wrong", "suspicious": "suspicious", "unknown": "not possible", "ok": "ok"}
+NO_LOSS = {False: "no loss yet", True: "its losses hold noise"}  # by whether it is private
 
 OUTSIDE = (
     "These figures were measured on the clients' data, outside of what the run promises them: keep "
@@ -34,7 +35,7 @@ def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
 def _title(diagnosis: Diagnosis) -> str:
     figures = diagnosis.figures
     learned = figures.learned
-    fell = f"training loss fell by {percent_text(learned)}" if is_known(learned) else "no loss yet"
+    fell = f"training loss fell by {percent_text(learned)}" if is_known(learned) else NO_LOSS[figures.private]
     if is_known(learned) and learned < 0:
         fell = "training loss rose"
     return f"{diagnosis.folder} · {len(figures.rows):,} rounds · {fell}"

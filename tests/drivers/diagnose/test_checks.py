@@ -129,6 +129,13 @@ def test_other_faults(check, changed):
     assert first(figures(**changed)).check == check
 
 
+def test_losses_that_hold_noise_say_nothing_of_the_step_size():
+    noisy = [2.3 + 2 * (-1) ** r for r in range(150)]
+    assert first(figures(losses_of=noisy[::-1])).check == "step_size"
+    found = conclude(RUN, figures(STUCK_PRIVATE, noisy[::-1]))
+    assert "step_size" not in {f.check for f in found.findings if f.bad}
+
+
 def test_with_privacy_no_command_uses_what_was_seen_outside_of_it():
     bad = dataclasses.replace(GOOD, own=0.1, best=-20, central=0.1)
     seen = figures(STUCK_PRIVATE, STUCK, measured={"before": bad, "now": bad})

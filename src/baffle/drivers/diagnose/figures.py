@@ -239,8 +239,11 @@ class Figures:
 
     @property
     def learned(self) -> float:
-        """Share of the first loss that is gone; negative if it rose, nan if nothing is known."""
-        if not self.losses or not self.first_loss:
+        """Share of the first loss that is gone; negative if it rose, nan if nothing is known.
+
+        With privacy nothing is: a round's loss holds noise of its own size.
+        """
+        if self.private or not self.losses or not self.first_loss:
             return math.nan
         return 1 - self.last_loss / self.first_loss if math.isfinite(self.first_loss) else -math.inf
 
