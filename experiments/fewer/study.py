@@ -20,6 +20,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "B = 32, drawn": {"probe": {"batch": 32, "candidates": 0}},
     "K = 512": {"probe": {"num_directions": 512}},
     "radii by tensor": {"probe": {"radii": "by_tensor"}},
+    "K and B as measured": {"probe": {"split": "measured"}},
     "one second moment a tensor": {"update": {"optimiser": "adam_by_tensor"}},
     "own directions": {"groups": {"number": 0}},
 }

@@ -15,6 +15,7 @@ RECIPES = (
     "B = 32, drawn",
     "K = 512",
     "radii by tensor",
+    "K and B as measured",
     "one second moment a tensor",
     "own directions",
 )

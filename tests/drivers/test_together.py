@@ -138,7 +138,7 @@ def test_a_run_from_before_there_was_a_choice_stays_what_it_was(tmp_path):
     for later in ("groups", "robust", "secure", "privacy", "hostile"):
         del old[later]
     del old["federation"]["cohorts"]
-    for later in ("radii", "candidates"):
+    for later in ("radii", "split", "candidates"):
         del old["probe"][later]
     whole = finished(tmp_path / "a")
     with Ledger.open(tmp_path / "a") as ledger:

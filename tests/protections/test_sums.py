@@ -26,7 +26,7 @@ KINDS = {
     "weights": {"federation": {"weighting": "examples", "weight_cap": 5}},
     "local steps": {"probe": {"num_local_steps": 3}},
     "one bit": {"quantisation": {"bits": 1}},
-    "measured": {"probe": {"radii": "by_tensor"}},
+    "measured": {"probe": {"radii": "by_tensor", "split": "measured"}},
     "candidates": {"probe": {"batch": 2, "candidates": 8}},
     "24 bits": {"quantisation": {"bits": 24}},
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from baffle.algorithms.radii import TensorRadii
 from baffle.algorithms.schedules import SCHEDULES
+from baffle.algorithms.split import Split
 from baffle.estimators import Estimator
 from baffle.estimators.central import Central
 from baffle.estimators.mean_baseline import MeanBaseline
@@ -70,6 +71,7 @@ class AutoPolicy:
             round's weight; 0 where counts are exact. With it the step follows that count, since
             nothing else of what it could follow is sent.
         radii: decides radii by tensor; None for equal ones.
+        split: decides K and B; None where they stay.
         resolution: of the losses, by the precision in which they are evaluated.
     """
 
@@ -84,6 +86,7 @@ class AutoPolicy:
     local_step_size: float
     noise: float = 0.0
     radii: TensorRadii | None = None
+    split: Split | None = None
     resolution: Resolution = FLOAT32
 
     def plan(
@@ -107,6 +110,9 @@ class AutoPolicy:
             step_exponent=step,
             local_factor=self._local_factor(step_size, last),
         )
+        if self.split:
+            directions, batch = self.split.choose(last)
+            plan = replace(plan, num_directions=directions, batch=batch)
         if self.radii and state:
             plan = replace(plan, scale_exponents=self.radii.choose(last.plan, state))
         return self._with_estimator(plan, last) if self.auto_estimator else plan

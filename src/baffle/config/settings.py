@@ -119,6 +119,10 @@ class ProbeSettings(Section):
     radii: Literal["equal", "by_tensor"] = Field(
         "equal", description="σ the same for all tensors, or scaled by tensor as measured"
     )
+    split: Literal["fixed", "measured"] = Field(
+        "fixed",
+        description="K and B as set; or K·B as set, and B at most, by what noise is measured",
+    )
     batch: int = Field(
         32, ge=0, description="examples a client probes on a local step; 0: all it has"
     )

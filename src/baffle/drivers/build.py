@@ -17,6 +17,7 @@ from baffle.algorithms.policy import (
     Resolution,
 )
 from baffle.algorithms.radii import TensorRadii
+from baffle.algorithms.split import Split
 from baffle.cohort import cohort_size, most_participations
 from baffle.config import Settings, candidates_of, groups_of, require_together, rule_of
 from baffle.directions import DENSITY_STEPS, ModelSignature, make_kind
@@ -89,7 +90,9 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
     if private:
         require_levels(Quantiser(q.bits, 0).limit, p.num_directions * p.num_local_steps)
     counted = _counted(settings, asked)
-    require_exact(kind, q.bits, counted, weight, p.num_directions, p.num_local_steps)
+    if p.split == "measured":
+        _require_split(settings)
+    require_exact(kind, q.bits, counted, weight, most_directions(settings), p.num_local_steps)
     return Plan(
         run=bytes(16),
         round=0,
@@ -115,6 +118,26 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         shared_directions=settings.groups.directions == "shared",
         candidates=candidates_of(settings),
     )
+
+
+def most_directions(settings: Settings) -> int:
+    """Return the largest K that a plan of the run may ask for."""
+    probe = settings.probe
+    return probe.num_directions * (probe.batch if probe.split == "measured" else 1)
+
+
+def _require_split(settings: Settings) -> None:
+    """Raise ConfigError where there is nothing to split, or nothing to choose by."""
+    if settings.privacy.unit != "none" or not settings.probe.batch:
+        raise ConfigError(
+            "probe.split measured needs a batch to split, and energies, which privacy keeps back: "
+            "set probe.batch, or split to fixed"
+        )
+
+
+def _split(first: Plan, signature: ModelSignature) -> Split:
+    """Return what chooses K and B of a plan's K·B."""
+    return Split(first.num_directions * first.batch, first.batch, signature.dimension)
 
 
 def _counted(settings: Settings, asked: int) -> int:
@@ -202,6 +225,7 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
         local_step_size=local,
         noise=_count_noise(settings, spec, first) if spec else 0.0,
         radii=TensorRadii(signature, RADII_MEMORY) if by_tensor else None,
+        split=_split(first, signature) if settings.probe.split == "measured" else None,
         resolution=resolution_of(settings, signature),
     )
 
@@ -220,6 +244,8 @@ def _require_rounds(settings: Settings, first: Plan, privacy: PrivacySpec | None
     asked = cohort_size(f.clients, f.participation, f.cohort)
     groups = groups_of(settings, asked)
     plan = replace(first, groups=groups)
+    if settings.probe.split == "measured":  # the largest K that it may come to
+        plan = replace(plan, num_directions=most_directions(settings), batch=1)
     try:
         decode_plan(encode_plan(plan))
     except DecodeError as no:
@@ -280,7 +306,7 @@ def _stated(settings: Settings) -> dict[str, Any]:
             del stated[name]
     if settings.federation.cohorts == "drawn":
         del stated["federation"]["cohorts"]
-    for name, before in (("radii", "equal"), ("candidates", 0)):
+    for name, before in (("radii", "equal"), ("split", "fixed"), ("candidates", 0)):
         if stated["probe"][name] == before:
             del stated["probe"][name]
     engine = stated["engine"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from baffle.config import FleetSettings, Settings
+from baffle.drivers.build import most_directions
 from baffle.drivers.fleet.run import FleetRun, MakeTask, open_run
 from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.flower.config import settings_of
@@ -109,7 +110,7 @@ def _transport(grid: Any, run: FleetRun) -> FlowerTransport:
             f"which takes {room:,}: train fewer weights, or without an average and with sgd"
         )
     steps, bits = run.settings.probe.num_local_steps, run.settings.quantisation.bits
-    report = report_size(run.settings.probe.num_directions * steps, bits)
+    report = report_size(most_directions(run.settings) * steps, bits)
     return FlowerTransport(
         GridTransport(grid, patience=fleet.patience, max_reply=report + MAX_AROUND)
     )

@@ -11,7 +11,7 @@ from baffle.ledger.database import DATABASE
 
 # What stands for integers, sums and reports that a baseline does not have.
 _INTEGERS = ("quantisation", "groups", "robust", "privacy", "hostile")
-_PROBE = {"radii": "equal", "candidates": 0}  # what follows measured noise
+_PROBE = {"radii": "equal", "split": "fixed", "candidates": 0}  # what follows measured noise
 _ENGINE = {"route": "", "precision": "own", "compiled": False, "low_memory": False}
 
 
