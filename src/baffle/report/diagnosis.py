@@ -35,7 +35,11 @@ def diagnosis_table(diagnosis: Diagnosis) -> RenderableType:
 def _title(diagnosis: Diagnosis) -> str:
     figures = diagnosis.figures
     learned = figures.learned
-    fell = f"training loss fell by {percent_text(learned)}" if is_known(learned) else NO_LOSS[figures.private]
+    fell = (
+        f"training loss fell by {percent_text(learned)}"
+        if is_known(learned)
+        else NO_LOSS[figures.private]
+    )
     if is_known(learned) and learned < 0:
         fell = "training loss rose"
     return f"{diagnosis.folder} · {len(figures.rows):,} rounds · {fell}"
