@@ -148,15 +148,14 @@ def test_a_terminal_is_redrawn_in_place(watched):
 def test_ctrl_c_is_the_way_to_leave(tmp_path):
     code = "from baffle.cli.main import main; main(['watch', 'later', '--json'])"
     env = os.environ | {"PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert json.loads(process.stdout.readline())["status"] == "waiting"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=10)
-    finally:
-        process.kill()
-        process.wait()
+    ) as process:  # fmt: skip
+        try:
+            assert json.loads(process.stdout.readline())["status"] == "waiting"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out, err) == (0, "", "")

@@ -30,5 +30,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_an_unknown_option_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="mnist: expected options among size, got an unknown sise"):
+    with pytest.raises(
+        DataError, match="mnist: expected options among normalise, size, got an unknown sise"
+    ):
         load("mnist", tmp_path, sise=28)
