@@ -146,7 +146,11 @@ def test_a_terminal_is_redrawn_in_place(watched):
 
 
 def test_ctrl_c_is_the_way_to_leave(tmp_path):
-    code = "from baffle.cli.main import main; main(['watch', 'later', '--json'])"
+    # A shell that starts tests in the background lets them, and what they start, ignore Ctrl-C.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from baffle.cli.main import main; main(['watch', 'later', '--json'])"
+    )
     env = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, stdout=subprocess.PIPE,
