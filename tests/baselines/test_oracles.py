@@ -195,6 +195,10 @@ def test_the_references_average_moves_once_an_epoch():
     for _ in range(4):
         state = server.advance(state, {"w": np.float32([-1.0])}, 1.0)
         averages.append(float(state.served["w"][0]))
+        if state.updates == 1:  # within the first epoch the weights themselves are shown
+            assert float(server.served(state)["w"][0]) == 1
+        else:
+            assert server.served(state) is state.served
     first = 2 * (1 - 2 / 11)  # weights 2 after the first epoch, decay (1 + 1)/(10 + 1)
     second = first * 3 / 12 + 4 * 9 / 12
     assert averages == pytest.approx([0, first, first, second], rel=1e-6)

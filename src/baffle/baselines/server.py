@@ -48,6 +48,14 @@ class Server:
             moved = self._chain().apply(state, mean, step_size, NUMPY)
         return self._averaged(moved)
 
+    def served(self, state: TrainState) -> Vectors:
+        """Return the weights to evaluate and to ship: the average, once it has moved at all.
+
+        Before the end of its first epoch it is where the run began, and says nothing of it.
+        """
+        begun = state.updates >= self.average_every
+        return state.served if begun else state.slots[WEIGHTS]
+
     def _chain(self) -> Chain:
         whole = self.spec.chain()
         return Chain(whole.parts, whole.decoupled_decay)

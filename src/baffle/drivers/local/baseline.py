@@ -175,7 +175,7 @@ class BaselineSession:
 
     def served(self) -> dict[str, NDArray[np.float32]]:
         """Return the weights to evaluate and to ship: averaged, if the run averages."""
-        return {name: np.asarray(array) for name, array in self.state.served.items()}
+        return {name: np.asarray(array) for name, array in self.server.served(self.state).items()}
 
     def load_trained(self) -> None:
         """Put the trained weights into the task's model."""
