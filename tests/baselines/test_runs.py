@@ -137,6 +137,16 @@ def test_threads_are_measured_once_and_then_kept():
     assert choose_threads(settings("fedsgd"), task(), (7,)).engine.threads == 1
 
 
+def test_a_run_shorter_than_an_epoch_is_judged_by_its_weights_and_not_by_where_it_began(tmp_path):
+    """The reference's average has not moved yet; what would be tested is the model it was given."""
+    short = settings("baffle-reference", {"rounds": 2, "probe": {"batch": 1}})
+    session = start_baseline(short, task(), tmp_path)
+    before = {name: array.copy() for name, array in session.served().items()}
+    session.run()
+    assert session.state.updates < session.server.average_every
+    assert any((array != before[name]).any() for name, array in session.served().items())
+
+
 def test_a_summary_says_what_floats_reveal(tmp_path):
     session = start_baseline(settings("es", {"rounds": 1}), task(), tmp_path)
     session.run()
