@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOUR = dict(zip(RECIPES, (*COLOURS, SOFT), strict=True))
+COLOUR = dict(zip(RECIPES, (*COLOURS, SOFT, INK), strict=True))
 PANEL, GAP = 0.24, 0.07
 BARS_LEFT, BARS = 0.7, 0.27
 

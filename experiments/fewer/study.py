@@ -21,6 +21,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "K = 512": {"probe": {"num_directions": 512}},
     "radii by tensor": {"probe": {"radii": "by_tensor"}},
     "K and B as measured": {"probe": {"split": "measured"}},
+    "drawn, K and B as measured": {"probe": {"split": "measured", "candidates": 0}},
     "one second moment a tensor": {"update": {"optimiser": "adam_by_tensor"}},
     "own directions": {"groups": {"number": 0}},
 }

@@ -16,6 +16,7 @@ RECIPES = (
     "K = 512",
     "radii by tensor",
     "K and B as measured",
+    "drawn, K and B as measured",
     "one second moment a tensor",
     "own directions",
 )

@@ -79,7 +79,7 @@ def _chosen(study: Study, only: Sequence[str]) -> Iterator[Cell]:
 def _filter(study: Study, text: str) -> tuple[str, list[str]]:
     label, equals, values = text.partition("=")
     known = dict.fromkeys(str(c.labels[label]) for c in study.cells if label in c.labels)
-    listed = values.split(",")
+    listed = [values] if values in known else values.split(",")  # a value may hold a comma
     if not equals or not known or not set(listed) <= known.keys():
         names = ", ".join(dict.fromkeys(name for cell in study.cells for name in cell.labels))
         values_known = f" with a value among {', '.join(known)}" if known else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import time
 from pathlib import Path
@@ -32,11 +33,20 @@ def work(study: Study, cell: Cell) -> Line:
         "cell": cell.id,
         "labels": dict(cell.labels),
         "settings": dict(cell.settings),
-        **found,
+        **_finite(found),
         "wall_seconds": round(time.perf_counter() - started, 1),
         "machine": {name: about[name] for name in MACHINE},
         "version": baffle.__version__,
     }
+
+
+def _finite(value: Any) -> Any:
+    """Return a line's value with null in the place of what a diverged run came to."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _measured(study: Study, cell: Cell) -> Line:

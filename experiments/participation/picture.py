@@ -66,7 +66,8 @@ def _finish(axes: Axes) -> None:
         return
     axes.set_xscale("log")
     asked = sorted({float(x) for line in axes.lines for x in line.get_xdata()})
-    axes.set_xticks(asked, [f"{x:,.0f}" for x in asked])
+    apart = [x for x, before in zip(asked, [0, *asked], strict=False) if x > 1.5 * before]
+    axes.set_xticks(apart, [f"{x:,.0f}" for x in apart])
     axes.minorticks_off()
     axes.set_xlabel("clients asked in a round", color=SOFT)
     axes.yaxis.set_major_formatter("{x:g} %")

@@ -10,6 +10,7 @@ A cell of tuning has the labels kind, by which the file names its step size, and
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,12 +30,16 @@ def read_steps(folder: Path) -> Steps:
 
 
 def tried(results: Results) -> dict[str, dict[float, float]]:
-    """Return the loss on all train rows at the end of each run of tuning, by kind and step size."""
+    """Return the loss on all train rows at the end of each run of tuning, by kind and step size.
+
+    That of a run that diverged is infinite.
+    """
     found: dict[str, dict[float, float]] = {}
     for result in results.select(what=TUNE):
         labels = result.cell.labels
         losses = found.setdefault(str(labels["kind"]), {})
-        losses[float(labels["step"])] = result.figure("train_loss")
+        loss = result.figure("train_loss")
+        losses[float(labels["step"])] = math.inf if math.isnan(loss) else loss
     return found
 
 
