@@ -48,4 +48,5 @@ def _panel(axes: Axes, results: Results, models: list[str], name: str) -> None:
     axes.set_xticks(range(len(models)), labels)
     axes.set_xlim(-0.6, len(models) - 0.4)
     axes.set_title(name)
-    axes.legend(loc="lower right", frameon=False)
+    if len(models) > 2:  # the narrow panel has no room, and the same colours
+        axes.legend(loc="lower right", frameon=False)

@@ -117,7 +117,7 @@ STUDY = Study(
             key=keys(1),
         ),
         *grid(
-            merged(REFERENCE, LENET),
+            merged(REFERENCE, {"model": {"name": "lenet"}}),
             what={"reference 11.1 M": rounds(11.1, 32_320)},
             key=keys(1),
         ),
@@ -131,7 +131,7 @@ STUDY = Study(
         ),
         *grid(merged(OURS, QUICK), what={"ours 33 M": rounds(33, 2560, 6)}, key=keys(1)),
         *grid(
-            merged(REFERENCE, LENET),
+            merged(REFERENCE, {"model": {"name": "lenet"}}),
             what={"reference 33 M": rounds(33, 32_320, 6)},
             key=keys(1),
         ),
