@@ -9,6 +9,22 @@ import os
 # must stand before NumPy is loaded. No result depends on it: sums of integers are exact.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from baffle.cli.main import main
+import sys
+from typing import Any
 
 __all__ = ["main"]
+
+
+def main(args: list[str] | None = None) -> Any:
+    """Run the command line.
+
+    A device has none of the libraries that the other commands are made with.
+    """
+    given = sys.argv[1:] if args is None else args
+    if given[:1] == ["device"]:
+        from baffle.drivers.device.command import main as device
+
+        sys.exit(device(given[1:]))
+    from baffle.cli.main import main as typed
+
+    return typed(args)

@@ -1,5 +1,5 @@
 """Commands that measure this machine: bench throughput, profile, rebuild, memory, simulate,
-secagg.
+secagg, device.
 """
 
 from __future__ import annotations
@@ -221,6 +221,45 @@ def secagg(
     )
     rows = sum(len(options.absences(members)) for members in options.clients)
     measured(lambda say: measure(options, say), rows, secagg_table, as_json, output)
+
+
+@app.command()
+def device(
+    model: Models = None,
+    batch: Annotated[int, typer.Option("--batch", "-B", help="Examples a client.")] = 8,
+    directions: SimulatedDirections = None,
+    points: Annotated[str, typer.Option(help="Points of the exported passes.")] = "8,4,2",
+    memory: Annotated[float, typer.Option(help="MiB to keep to; 0 for no bound.")] = 0.0,
+    lean: Annotated[
+        bool, typer.Option("--lean", help="Plain SGD and no average: one copy of the weights.")
+    ] = False,
+    repeats: Repeats = None,
+    quick: Quick = False,
+    as_json: Json = False,
+    output: File = None,
+) -> None:
+    """A client without torch: memory of whole rounds, and its probes over plain inference.
+
+    Beside it, in processes with torch: probes, a training step and a checkpointed one.
+    """
+    from baffle.bench.device import DeviceOptions
+    from baffle.bench.device import device as measure
+    from baffle.bench.modules import subject_of
+    from baffle.cli.bench_tables import device_table
+    from baffle.cli.measuring import measured, require_numbers
+
+    options = DeviceOptions(
+        directions=_given(directions, QUICK_DIRECTIONS if quick else 64),
+        batch=batch,
+        points=tuple(require_numbers("points", points)) or (2,),
+        memory=memory,
+        lean=lean,
+        repeats=_given(repeats, QUICK_REPEATS if quick else 9),
+    )
+    names = model or (["lenet"] if quick else ["lenet", "wrn", "mobilenet_v2"])
+    subjects = [subject_of(name) for name in names]
+    rows = len(subjects)
+    measured(lambda say: measure(subjects, options, say), rows, device_table, as_json, output)
 
 
 def _given(value: int | None, default: int) -> int:

@@ -183,6 +183,30 @@ def secagg_table(rows: Rows) -> RenderableType:
     return Group(table, *map(Text, _secagg_notes(rows)))
 
 
+def device_table(rows: Rows) -> RenderableType:
+    """Return a client's peak memory beside torch's, and its speed beside plain inference."""
+    table = _table(
+        "model", "weights", "K", "B", "P", "a round\nMiB", "imports\nMiB", "torch:\nprobes",
+        "a step", "check-\npointed", "probes/s", "over plain\ninference",
+    )  # fmt: skip
+    for row in rows:
+        torch = row["torch_peak_mib"]
+        table.add_row(
+            row["model"],
+            *(f"{row[name]:,}" for name in ("weights", "directions", "batch", "points")),
+            *(f"{row[name]:,.0f}" for name in ("peak_mib", "before_mib")),
+            *(f"{torch[name]:,.0f}" for name in ("ours_chunk_1", "backward", "checkpointed")),
+            number_text(row["directions"] / row["seconds"]["probes"]),
+            _ratio(row["ratio"]),
+        )
+    note = (
+        "MiB: most resident memory of a fresh process; a round: of a client without torch, from "
+        "its start over whole rounds; P: points at once; over plain inference: rows a second of "
+        "probes over those of the same runtime on the unmodified graph."
+    )
+    return Group(table, Text(note))
+
+
 def _secagg_notes(rows: Rows) -> Iterable[str]:
     directions = ", ".join(str(k) for k in sorted({row["directions"] for row in rows}))
     worst = max(row["client_ms_worst"] / row["client_ms"] for row in rows)

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from baffle.cli import advise, bench, compare, diagnose, models, runs, watch
+from baffle.cli import advise, bench, compare, device, diagnose, export, models, runs, watch
 from baffle.errors import BaffleError
 
 app = typer.Typer(
@@ -25,8 +25,10 @@ for command in (
     diagnose.diagnose,
     advise.advise,
     *models.COMMANDS,
+    export.export,
 ):
     app.command()(command)
+app.command(context_settings=dict(device.ANY))(device.device)
 app.add_typer(bench.app, name="bench")
 
 

@@ -138,6 +138,15 @@ class FleetClient:
         return self._replica.genesis.run if self._replica else b""
 
     @property
+    def done(self) -> bool:
+        """Whether it holds the state after the run's last round."""
+        replica = self._replica
+        if replica is None or replica.state is None:
+            return False
+        rounds = replica.genesis.settings.get("rounds")
+        return isinstance(rounds, int) and replica.state.round >= rounds
+
+    @property
     def _holding(self) -> Holding | None:
         return self._replica.holding if self._replica else None
 

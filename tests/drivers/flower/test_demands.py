@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from baffle.drivers.flower.demands import demands_of
+from baffle.drivers.fleet.demands import demands_of
 from baffle.errors import ConfigError
 from baffle.fleet import Demands
 

@@ -60,10 +60,15 @@ def _batch(module: nn.Module, batch: tuple[Any, Any], loss: Loss) -> tuple[float
 
 
 def _correct(output: Any, targets: Any) -> int | None:
-    """Return the number of right classes, None where the targets are not integer classes."""
+    right = hits(output, targets)
+    return None if right is None else int(right.sum())
+
+
+def hits(output: Any, targets: Any) -> Tensor | None:
+    """Return which examples are right, bool [B]; None where the targets are not integer classes."""
     if not (isinstance(output, Tensor) and isinstance(targets, Tensor)):
         return None
     classes = not targets.is_floating_point() and not targets.is_complex()
     if not classes or output.dim() != 2 or targets.dim() != 1:
         return None
-    return int((output.argmax(dim=1) == targets).sum())
+    return output.argmax(dim=1) == targets

@@ -120,7 +120,7 @@ class ClientLosses(PointLosses):
         """
         outputs = widened(outputs)
         if self.loss is functional.cross_entropy and _plain_classes(outputs, targets):
-            rows = _few_classes if outputs.shape[-1] < FEW else _rows_of_cross_entropy
+            rows = _few_classes if outputs.shape[-1] < FEW else rows_of_cross_entropy
             return rows(outputs, targets).view(points, self.clients, -1).mean(2)
         ours = pytree.tree_map_only(Tensor, lambda x: x.unflatten(1, (self.clients, -1)), outputs)
         theirs = pytree.tree_map_only(Tensor, lambda x: x.unflatten(0, (self.clients, -1)), targets)
@@ -151,18 +151,23 @@ class ClientLosses(PointLosses):
 
 def _plain_classes(outputs: Any, targets: Any) -> bool:
     """Say whether these are logits [P, B, C] and one class a row, none of them ignored."""
+    return classes(outputs, targets) and not bool((targets == _IGNORED).any())
+
+
+def classes(outputs: Any, targets: Any) -> bool:
+    """Say whether these are logits [P, B, C] and one class a row."""
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return False
     plain = outputs.dim() == 3 and targets.dim() == 1 and targets.dtype == torch.int64
-    return plain and len(targets) == outputs.shape[1] and not bool((targets == _IGNORED).any())
+    return plain and len(targets) == outputs.shape[1]
 
 
 def _cross_entropies(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return F.cross_entropy at each point; vmap has only a slow decomposition of it."""
-    return _rows_of_cross_entropy(outputs, targets).mean(dim=1)
+    return rows_of_cross_entropy(outputs, targets).mean(dim=1)
 
 
-def _rows_of_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+def rows_of_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the cross entropy of each row at each point, [P, B]."""
     repeated = targets.expand(len(outputs), -1).flatten()
     rows = functional.cross_entropy(outputs.flatten(0, 1), repeated, reduction="none")

@@ -51,6 +51,7 @@ class Pass(TorchFunctionMode):
         examples: B.
         tracked: by id of a parameter, its values at the points.
         memo: of shape inference, kept between passes (see sharing.py).
+        plain: leave operations as the module has them where a faster form is for torch alone.
 
     Attributes:
         slow: names of the operations that had no rule and went point after point.
@@ -58,7 +59,12 @@ class Pass(TorchFunctionMode):
     """
 
     def __init__(
-        self, points: int, examples: int, tracked: Mapping[int, Moved], memo: Memo | None = None
+        self,
+        points: int,
+        examples: int,
+        tracked: Mapping[int, Moved],
+        memo: Memo | None = None,
+        plain: bool = False,
     ) -> None:
         super().__init__()
         self.points = points
@@ -66,6 +72,7 @@ class Pass(TorchFunctionMode):
         self.tracked = tracked
         self.slow: set[str] = set()
         self.largest = 0
+        self._faster = {} if plain else FASTER
         # It must not hold the pass: a cycle would keep the directions until the next collection.
         self._sharing = Sharing(points, self.rows, {} if memo is None else memo)
 
@@ -139,7 +146,7 @@ class Pass(TorchFunctionMode):
         if func in READS:
             raise Unsupported(operation_name(func), "a value of an activation is read")
         args, kwargs = self._multiplied_out(args), self._multiplied_out(kwargs)
-        found = FASTER.get(func, func)(*args, **kwargs)
+        found = self._faster.get(func, func)(*args, **kwargs)
         return self._marked(func, args[0] if found is None else found)
 
     def _multiplied_out(self, arguments: Any) -> Any:
@@ -267,6 +274,7 @@ def outputs_at(
     tracked: Mapping[int, Moved],
     share: bool = True,
     memo: Memo | None = None,
+    plain: bool = False,
 ) -> tuple[Any, set[str]]:
     """Return the module's outputs [P, B, ...] in one pass, and which operations had no rule.
 
@@ -277,12 +285,13 @@ def outputs_at(
         tracked: by id of each trained parameter, its values at the points.
         share: do work once where all points have the same activations.
         memo: of shape inference, kept between passes.
+        plain: leave operations as the module has them where a faster form is for torch alone.
 
     Raises:
         Unsupported: an operation that no rule and no turn can take. Other errors come from the
             module itself.
     """
-    run = Pass(points, batch_size(inputs), tracked, memo)
+    run = Pass(points, batch_size(inputs), tracked, memo, plain)
     return _outputs(run, module, inputs, share), run.slow
 
 

@@ -100,6 +100,16 @@ _ROWS = (
         memory_batch=32,
     ),
     Subject(
+        name="lenet",
+        about="the paper's LeNet, 26,730 weights, images 1×32×32",
+        build=lambda: build("lenet", (1, 32, 32), 10, seed=0),
+        batch=floats((1, 32, 32), 10),
+        loss=F.cross_entropy,
+        batches=(8, 64),
+        blocks=in_segments(0, 4, 8),
+        devices=(),
+    ),
+    Subject(
         name="lenet5",
         about="LeNet-5 with ReLU, images 1×28×28",
         build=lambda: build("lenet5", (1, 28, 28), 10, seed=0),

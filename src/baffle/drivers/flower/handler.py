@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from baffle.drivers.flower.demands import demands_of
+from baffle.drivers.fleet.demands import demands_of
+from baffle.drivers.fleet.identity import own_secret, pin_of_key
 from baffle.errors import ConfigError
 from baffle.fleet import Backing, FleetClient, FolderStore, Guard, Identity, Keys, Store
-from baffle.ledger.durable import write_new
 from baffle.protocol import Genesis
-from baffle.protocol.exchange.signed import KEY_BYTES, Pin
+from baffle.protocol.exchange.signed import Pin
 
-SECRET = "secret"
-SECRET_BYTES = 32
 SERVER_KEY = "server-key"
 Handler = Callable[[Sequence[bytes]], bytes]
 
@@ -54,15 +50,7 @@ def pin_of(options: Mapping[str, Any]) -> Pin:
         ConfigError: the node's server-key is no public key.
     """
     named = options["node_config"].get(SERVER_KEY)
-    if named is None:
-        return Pin()
-    try:
-        key = bytes.fromhex(str(named))
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(f"the node's {SERVER_KEY}: expected 64 hexadecimal digits, got {named!r}")
-    return Pin(key)
+    return pin_of_key(None if named is None else str(named), f"the node's {SERVER_KEY}")
 
 
 def identity_of(options: Mapping[str, Any], folder: Path | None) -> Identity:
@@ -86,26 +74,6 @@ def _simulated(genesis: Genesis, number: int) -> bytes:
     from baffle.drivers.local.roster import simulated_secret
 
     return simulated_secret(genesis.key, number)
-
-
-def own_secret(folder: Path) -> bytes:
-    """Return the secret of a client's folder, made on first use; nobody else may read it.
-
-    Raises:
-        ConfigError: the file is there and is no secret.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / SECRET
-    if not path.exists():
-        with suppress(FileExistsError):
-            write_new(path, secrets.token_bytes(SECRET_BYTES))
-    found = path.read_bytes()
-    if len(found) != SECRET_BYTES:
-        raise ConfigError(
-            f"{path}: expected {SECRET_BYTES} bytes, got {len(found)}; restore it from a copy, or "
-            "delete it and join as a new client"
-        )
-    return found
 
 
 def maker_of(

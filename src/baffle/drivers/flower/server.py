@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from baffle.config import FleetSettings, Settings
-from baffle.drivers.build import most_directions
-from baffle.drivers.fleet.run import FleetRun, MakeTask, open_run
-from baffle.drivers.fleet.serve import Serving
+from baffle.drivers.fleet.hosting import (
+    MAX_AROUND,
+    Hooks,
+    Served,
+    host,
+    longest_report,
+    run_folder,
+)
+from baffle.drivers.fleet.run import FleetRun, MakeTask
 from baffle.drivers.flower.config import settings_of
 from baffle.drivers.flower.records import MAX_PART, MAX_TOTAL
 from baffle.drivers.flower.transport import Ask, GridTransport, Reply
 from baffle.drivers.local.metrics import Row
-from baffle.errors import ConfigError, LedgerLocked
+from baffle.errors import ConfigError
 from baffle.fleet import Outgoing
 from baffle.ledger import snapshot
-from baffle.monitor import Many, monitors_of
-from baffle.protocol.codec import report_size
-
-logger = logging.getLogger(__name__)
-LOCK_SECONDS = 2.0
-MAX_AROUND = 4096  # bytes of an answer besides its report; more than any trouble takes
 
 
 @dataclass(frozen=True)
@@ -45,14 +42,6 @@ class FlowerTransport:
     def poll(self) -> Iterable[Reply]:
         """Return what came since the last call."""
         return self.grid.poll()
-
-
-@dataclass(frozen=True)
-class Served:
-    """What came of a ServerApp's call: the run, closed, and whether all its rounds are done."""
-
-    run: FleetRun
-    done: bool
 
 
 def serve_grid(
@@ -75,25 +64,18 @@ def serve_grid(
         on_done: called once all rounds are stored, before the folder says that it is done.
 
     Raises:
-        BaffleError: as `open_run` and `Serving.serve`.
+        BaffleError: as `host`.
     """
     settings, fleet = settings_of(run_config, *given)
     folder = run_folder(settings, fleet)
-    if fleet.secrets == "simulated":
-        logger.warning(
-            "fleet.secrets is simulated: clients' secrets come from the run key, which all sides "
-            "know; for trials only"
-        )
-    run = _patiently(lambda: open_run(settings, fleet, make_task, folder), fleet.patience)
-    try:
-        transport = _transport(grid, run)
-        with _monitors(fleet, folder) as monitor:
-            monitor.begin(about(run))
-            done = Serving(run, transport, monitor, on_row, on_done).serve()
-            monitor.end(_end(run))
-    finally:
-        run.close()
-    return Served(run, done)
+    return host(
+        settings,
+        fleet,
+        make_task,
+        folder,
+        lambda run: nullcontext(_transport(grid, run)),
+        Hooks(on_row, on_done),
+    )
 
 
 def _transport(grid: Any, run: FleetRun) -> FlowerTransport:
@@ -102,75 +84,11 @@ def _transport(grid: Any, run: FleetRun) -> FlowerTransport:
     Raises:
         ConfigError: a state of the run would not go into one message.
     """
-    server, fleet = run.coordinator.server, run.fleet
-    state, room = snapshot.size(server.state), MAX_TOTAL - MAX_PART
+    state, room = snapshot.size(run.coordinator.server.state), MAX_TOTAL - MAX_PART
     if state > room:
         raise ConfigError(
             f"a client that joins gets the whole state, {state:,} bytes here, in one message, "
             f"which takes {room:,}: train fewer weights, or without an average and with sgd"
         )
-    steps, bits = run.settings.probe.num_local_steps, run.settings.quantisation.bits
-    report = report_size(most_directions(run.settings) * steps, bits)
-    return FlowerTransport(
-        GridTransport(grid, patience=fleet.patience, max_reply=report + MAX_AROUND)
-    )
-
-
-def _patiently(opens: Callable[[], FleetRun], patience: float) -> FleetRun:
-    """Return what is opened, once whoever holds the folder lets go of it.
-
-    Flower may start a run anew while the process of the one before is still ending.
-    """
-    waited = 0.0
-    while True:
-        try:
-            return opens()
-        except LedgerLocked as problem:
-            if waited >= patience:
-                raise
-            logger.warning("waiting for the run folder: %s", problem)
-        time.sleep(LOCK_SECONDS)
-        waited += LOCK_SECONDS
-
-
-def run_folder(settings: Settings, fleet: FleetSettings) -> Path:
-    """Return where the run lies: the same for the same settings, so that a restart finds it."""
-    if fleet.run_dir:
-        return Path(fleet.run_dir).expanduser().absolute()
-    name = f"fleet-{settings.algorithm}-key{settings.key}"
-    return (Path(settings.output.dir).expanduser() / name).absolute()
-
-
-def about(run: FleetRun) -> dict[str, Any]:
-    """Return what monitors are told of a run before its first row."""
-    server = run.coordinator.server
-    return {
-        "run": server.run.hex(),
-        "run_dir": str(run.folder),
-        "round": server.state.round,
-        "rounds": run.settings.rounds,
-        "settings": run.settings.model_dump(mode="json"),
-    }
-
-
-def _end(run: FleetRun) -> dict[str, Any]:
-    server, rows = run.coordinator.server, run.book.log.rows
-    return {
-        "rounds": server.state.round,
-        "rounds_planned": run.settings.rounds,
-        "digest": server.digest.hex(),
-        "test_accuracy": rows[-1].get("test_accuracy") if rows else None,
-    }
-
-
-def _monitors(fleet: FleetSettings, folder: Path) -> Many:
-    asked: dict[str, dict[str, Any]] = {}
-    if fleet.tensorboard:
-        asked["tensorboard"] = {}
-    if fleet.mlflow:
-        asked["mlflow"] = {"uri": fleet.mlflow}
-    if fleet.prometheus:
-        asked["prometheus"] = {"port": fleet.prometheus, "host": fleet.prometheus_host}
-    if fleet.log_json:
-        asked["logs"] = {"file": Path(fleet.log_json)}
-    return monitors_of(asked)
+    most = longest_report(run.settings) + MAX_AROUND
+    return FlowerTransport(GridTransport(grid, patience=run.fleet.patience, max_reply=most))

@@ -1,0 +1,70 @@
+"""ONNX Runtime sessions of an exported folder's graphs, kept until the weights change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime as ort
+
+from baffle.backends.onnx.manifest import Graph, Manifest
+from baffle.backends.onnx.weights import Weights, WeightsFile
+from baffle.errors import ModelError
+
+PROVIDER = "CPUExecutionProvider"
+
+
+class Sessions:
+    """Graphs ready to run with some weights.
+
+    A runtime packs constant weights when a session begins, so new weights mean a new session.
+
+    Args:
+        folder: an exported model of this client's own; its file of constants is written to.
+        manifest: of the folder.
+        threads: of a run.
+        provider: ONNX Runtime's execution provider.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: Manifest, threads: int = 1, provider: str = PROVIDER
+    ) -> None:
+        known = ort.get_available_providers()
+        if provider not in known:
+            raise ModelError(f"expected an execution provider among {known}, got {provider!r}")
+        self.folder, self.manifest, self.provider = folder, manifest, provider
+        self.file = WeightsFile(folder, manifest)
+        self.threads = threads
+        self._open: dict[str, ort.InferenceSession] = {}
+
+    def load(self, weights: Weights) -> None:
+        """Make these the graphs' weights.
+
+        Raises:
+            ModelError: a name or shape does not fit.
+        """
+        if not self.file.holds(weights):
+            self.close()
+            self.file.write(weights)
+
+    def close(self) -> None:
+        """Give the sessions' memory back."""
+        self._open.clear()
+
+    def get(self, graph: Graph) -> ort.InferenceSession:
+        """Return a graph's session, made on first use."""
+        if graph.file not in self._open:
+            self._open[graph.file] = self._begin(graph)
+        return self._open[graph.file]
+
+    def _begin(self, graph: Graph) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            return ort.InferenceSession(
+                str(self.folder / graph.file), options, providers=[self.provider]
+            )
+        except Exception as problem:  # its errors have no common class but this
+            raise ModelError(f"ONNX Runtime cannot load {graph.file}: {problem}") from None

@@ -1,0 +1,328 @@
+"""A device's side of the gateway: let in once, then ask and answer. Small to import and to hold.
+
+What may pass (no network, a gateway that starts again, too many requests) is tried again with
+growing pauses; what will not is raised by name.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from baffle.drivers.http import wire
+from baffle.drivers.http.enrolment import (
+    ENROLLED_BYTES,
+    Token,
+    decode_enrolled,
+    encode_enrolment,
+)
+from baffle.drivers.http.keys import Home, Keys
+from baffle.drivers.http.line import Address, Line, Response
+from baffle.drivers.http.refusals import MAX_REFUSAL, Refusal, decode_refusal
+from baffle.drivers.http.signed import EPOCH_BYTES, Request, Stamp, sign
+from baffle.errors import ConfigError, DecodeError, LinkLost, Refused
+
+ENROL, ASK, ANSWER = "/v1/enrol", "/v1/ask", "/v1/answer"
+MENDED = 3  # times that a request is made anew at once: whoever refuses it for ever is waited for
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a device waits, and how much it takes.
+
+    Args:
+        patience: seconds after which a gateway that cannot be reached is given up.
+        first, most: of the pauses between attempts, seconds; each is twice the one before.
+        response: seconds for a response, beside those that the gateway is asked to wait.
+        ask: bytes of an ask that are taken: a state as a whole is the longest.
+    """
+
+    patience: float = 600.0
+    first: float = 0.2
+    most: float = 30.0
+    response: float = 30.0
+    ask: int = 1 << 28
+
+
+class Caller:
+    """Speaks to one gateway for one device. Not for several threads at once.
+
+    Args:
+        url: https://host:port.
+        folder: the device's own; see `keys`.
+        ca: file of the authority that the gateway's certificate is held to; None for the system's.
+        insecure: allow plain HTTP to another machine.
+        manners: how it waits.
+        clock, sleep: seconds; others in tests.
+        chance: 0 to 1, evenly, for pauses that are not the same on all devices.
+
+    Raises:
+        ConfigError: a URL that is none, plain HTTP that leaves this machine, a bad file.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        *,
+        ca: Path | None = None,
+        insecure: bool = False,
+        manners: Manners | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        address = Address.of(url)
+        if not address.tls and not insecure and address.host not in LOOPBACK:
+            raise ConfigError(
+                f"{url} is plain HTTP to another machine: who can listen on the way reads every "
+                "report; use https, or say that it is meant (insecure)"
+            )
+        self._keys, self._manners = Keys(folder), manners or Manners()
+        self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._line = Line(address, _context(ca) if address.tls else None, clock)
+        self._epoch, self._number = bytes(EPOCH_BYTES), 0
+        self._asked = False
+
+    @property
+    def enrolled(self) -> bool:
+        """Whether the device has been let in."""
+        return self._keys.home is not None
+
+    @property
+    def node(self) -> int:
+        """The number that asks to this device are signed for; Refused before it is let in."""
+        return self._keys.node
+
+    @property
+    def server_key(self) -> bytes:
+        """The public key that asks come under, as the token vouched for it."""
+        return self._home.server
+
+    @property
+    def _home(self) -> Home:
+        if self._keys.home is None:
+            raise Refused("device", "this device is not enrolled: it needs a token first")
+        return self._keys.home
+
+    def enrol(self, token: str) -> None:
+        """Use a token; once more with the same one does no harm.
+
+        Raises:
+            DecodeError: no token.
+            Refused: "token", "forged" if another gateway answers than the token's, and others.
+            LinkLost: the gateway could not be reached.
+        """
+        found = Token.of(token)
+        body = encode_enrolment(found, self._keys.key)
+
+        def take(response: Response) -> bytes:
+            return _whole(response)
+
+        answer = self._patiently(ENROL, lambda: (body, {}), 0.0, ENROLLED_BYTES, take)
+        server, self._epoch = decode_enrolled(answer or b"", body, found.gateway)
+        self._keys.enrolled(Home(found.gateway, server))
+
+    def ask(self, wait: float = 20.0) -> list[bytes] | None:
+        """Return an ask's parts, or None if there is none for the device.
+
+        Args:
+            wait: seconds for which the gateway may wait for one.
+
+        Raises:
+            Refused: "done" when the run is over; others for which trying again is no use.
+            LinkLost: the gateway could not be reached.
+        """
+        body = wire.encode_wait(round(wait * 1000))
+
+        def take(response: Response) -> list[bytes]:
+            return wire.read_parts(response.read, response.size)
+
+        parts = self._signed(ASK, body, wait, self._manners.ask, take)
+        if parts is None:
+            return None
+        self._number, found = wire.decode_ask(parts)
+        self._asked = True
+        return found
+
+    def answer(self, data: bytes) -> bool:
+        """Answer the last ask; returns whether the answer was still wanted.
+
+        Raises:
+            Refused, LinkLost: as `ask`.
+        """
+        if not self._asked:
+            raise Refused("gone", "an answer, and nothing was asked")
+        body = wire.encode_answer(self._number, data)
+        try:
+            self._signed(ANSWER, body, 0.0, MAX_REFUSAL, _whole)
+        except Refused as no:
+            if no.reason != "gone":
+                raise
+            return False
+        finally:
+            self._asked = False
+        return True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._line.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- requests
+
+    def _signed(
+        self, path: str, body: bytes, wait: float, most: int, take: Callable[[Response], T]
+    ) -> T | None:
+        """Return what a signed request comes to; each attempt has a number of its own."""
+        home, node = self._home, self._keys.node
+
+        def made() -> tuple[bytes, Mapping[str, str]]:
+            stamp = Stamp(node, self._keys.counter(), self._epoch)
+            signed = sign(stamp, Request("POST", path, body), home.gateway, self._keys.key)
+            return body, {"Authorization": signed.header()}
+
+        return self._patiently(path, made, wait, most, take)
+
+    def _patiently(
+        self,
+        path: str,
+        made: Callable[[], tuple[bytes, Mapping[str, str]]],
+        wait: float,
+        most: int,
+        take: Callable[[Response], T],
+    ) -> T | None:
+        """Return what a request comes to, made anew until there is a response that counts."""
+        ends, pauses = self._clock() + self._manners.patience, self._pauses()
+        mended = 0
+        while True:
+            reused = self._line.used
+            try:
+                body, headers = made()
+                return self._once(path, body, dict(headers), wait, most, take)
+            except _Again as again:
+                problem, least = str(again), again.seconds
+                mended += again.at_once
+                if again.at_once and mended <= MENDED:
+                    continue
+            except ssl.SSLCertVerificationError as no:
+                self._line.close()
+                raise Refused("certificate", f"the gateway's certificate: {no}") from None
+            except (OSError, http.client.HTTPException, DecodeError) as no:
+                self._line.close()
+                problem, least = repr(no)[:200], 0.0
+                if reused:  # the other end may have closed it meanwhile: that says nothing
+                    continue
+            pause = max(next(pauses), least)
+            if self._clock() + pause >= ends:
+                raise LinkLost(f"the gateway could not be reached: {problem}")
+            logger.info("trying again in %.1f s: %s", pause, problem)
+            self._sleep(pause)
+
+    def _pauses(self) -> Iterator[float]:
+        """Yield pauses: each is twice the one before, less up to half by chance."""
+        pause = self._manners.first
+        while True:
+            yield pause * (1 - self._chance() / 2)
+            pause = min(pause * 2, self._manners.most)
+
+    def _once(
+        self,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        wait: float,
+        most: int,
+        take: Callable[[Response], T],
+    ) -> T | None:
+        seconds = wait + self._manners.response
+        response = self._line.post(path, body, headers, seconds, max(most, MAX_REFUSAL))
+        if response.status == 204:
+            response.read(0)
+            return None
+        if response.status == 200:
+            return take(response)
+        self._refused(response)
+        return None
+
+    def _refused(self, response: Response) -> None:
+        """Raise what a refusal means."""
+        found = decode_refusal(response.status, _whole(response, MAX_REFUSAL))
+        if response.size > MAX_REFUSAL:
+            self._line.close()
+        if not found.again:
+            raise Refused(found.reason, f"the gateway refuses: {found.text} ({found.reason})")
+        raise _Again(found.text, found.seconds, at_once=self._mended(found))
+
+    def _mended(self, refusal: Refusal) -> bool:
+        """Return whether a request made anew may go well at once: under another epoch or number."""
+        if refusal.reason == "epoch":
+            before, self._epoch = self._epoch, _epoch(refusal.more)
+            return before != self._epoch
+        if refusal.reason == "counter":
+            self._keys.beyond(_counter(refusal.more))
+            return True
+        return False
+
+
+class _Again(Exception):
+    """A refusal that passes."""
+
+    def __init__(self, text: str, seconds: float, at_once: bool) -> None:
+        super().__init__(text)
+        self.seconds, self.at_once = seconds, at_once
+
+
+def _whole(response: Response, most: int | None = None) -> bytes:
+    """Return a response's body, or its first bytes."""
+    size = response.size if most is None else min(most, response.size)
+    found = response.read(size)
+    if len(found) != size:
+        raise DecodeError(f"a response of {response.size} bytes ended after {len(found)}")
+    return found
+
+
+def _epoch(more: Mapping[str, Any]) -> bytes:
+    try:
+        found = bytes.fromhex(more["epoch"])
+    except (KeyError, ValueError, TypeError):
+        found = b""
+    if len(found) != EPOCH_BYTES:
+        raise DecodeError("a refusal for its epoch that does not say which it is")
+    return found
+
+
+def _counter(more: Mapping[str, Any]) -> int:
+    found = more.get("counter")
+    if type(found) is not int or found < 0:
+        raise DecodeError("a refusal for its counter that does not say how far it has come")
+    return found
+
+
+def _context(ca: Path | None) -> ssl.SSLContext:
+    """Return a context that verifies the gateway's certificate and name.
+
+    Raises:
+        ConfigError: no authority in the file.
+    """
+    try:
+        found = ssl.create_default_context(cafile=ca)
+    except OSError as problem:
+        raise ConfigError(f"{ca}: expected an authority's certificate, got {problem}") from None
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    return found

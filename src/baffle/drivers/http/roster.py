@@ -1,0 +1,171 @@
+"""What a gateway keeps on disk, in `gateway/` of the run folder.
+
+    gateway.json     its salt and its server's public key; written once
+    devices.jsonl    a line for each enrolment: the device's key, the token's key, when
+    tokens/<key>     a token that was given out, named by its public key: when it ends
+
+Each is written whole or not at all. `gateway-token` writes tokens and reads nothing else of them,
+the gateway only reads them: both may run at once. A token is used when a line names it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baffle.drivers.http.devices import Issued
+from baffle.drivers.http.enrolment import SALT_BYTES, SECRET_BYTES, Enrolment, Token, gateway_of
+from baffle.drivers.http.signed import KEY_BYTES
+from baffle.errors import ConfigError, LedgerError
+from baffle.ledger import durable
+
+FOLDER, ABOUT, DEVICES, TOKENS = "gateway", "gateway.json", "devices.jsonl", "tokens"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class About:
+    """Who a gateway is: its salt, and the public key that its server signs asks with."""
+
+    salt: bytes
+    server: bytes
+
+    @property
+    def name(self) -> bytes:
+        """The gateway's, 16 bytes."""
+        return gateway_of(self.salt, self.server)
+
+
+class Roster:
+    """A gateway's files.
+
+    Args:
+        run: the run folder; made if missing.
+        server: public key that its asks are signed with.
+
+    Raises:
+        ConfigError: the folder's gateway has another server's key.
+        LedgerError: a file is damaged.
+    """
+
+    def __init__(self, run: Path, server: bytes) -> None:
+        self.folder = run / FOLDER
+        (self.folder / TOKENS).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.about = self._about(server)
+        self.known = self._read()
+
+    def _about(self, server: bytes) -> About:
+        path = self.folder / ABOUT
+        fresh = {
+            "format": FORMAT,
+            "salt": secrets.token_hex(SALT_BYTES),
+            "server_key": server.hex(),
+        }
+        with suppress(FileExistsError):
+            durable.write_new(path, json.dumps(fresh).encode(), mode=0o644)
+        found = _about(path)
+        if found.server != server:
+            raise ConfigError(
+                f"{path}: this gateway's asks are signed with the key {found.server.hex()[:16]}…, "
+                f"and the server's is {server.hex()[:16]}…: its devices would refuse them all"
+            )
+        return found
+
+    # --- devices
+
+    def append(self, enrolment: Enrolment, today: float) -> None:
+        """Note an enrolment down, durably.
+
+        Raises:
+            OSError: the disk would not take it; nothing is there of it.
+        """
+        row = {
+            "device": enrolment.device.hex(),
+            "token": enrolment.token.hex(),
+            "at": round(today),
+        }
+        path = self.folder / DEVICES
+        fresh = not path.exists()
+        with path.open("ab", buffering=0) as file:
+            whole = file.tell()
+            try:
+                _write_all(file, json.dumps(row).encode() + b"\n")
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(whole)
+                raise
+        if fresh:
+            durable.sync_folder(self.folder)
+
+    def _read(self) -> list[tuple[bytes, bytes]]:
+        """Return (device, token) of each line; one that was cut short was never acknowledged."""
+        path = self.folder / DEVICES
+        if not path.exists():
+            return []
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            os.truncate(path, whole)
+        lines = data[:whole].splitlines()
+        return [_row(path, number, line) for number, line in enumerate(lines, start=1)]
+
+    # --- tokens
+
+    def issue(self, until: float | None) -> Token:
+        """Return a new token, which is known from now on.
+
+        Args:
+            until: when it ends, in seconds since 1970; None if it does not.
+        """
+        token = Token(self.about.name, secrets.token_bytes(SECRET_BYTES))
+        durable.write_new(self._token(token.public), json.dumps({"until": until}).encode())
+        return token
+
+    def issued(self, public: bytes) -> Issued | None:
+        """Return a token that was given out, None if there is none of that key."""
+        try:
+            until = json.loads(self._token(public).read_bytes())["until"]
+            return Issued(None if until is None else float(until))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise LedgerError(f"{self._token(public)}: expected when a token ends") from None
+
+    def _token(self, public: bytes) -> Path:
+        return self.folder / TOKENS / public.hex()
+
+
+def _about(path: Path) -> About:
+    try:
+        found = json.loads(path.read_bytes())
+        if found["format"] != FORMAT:
+            raise ValueError(f"format {found['format']}")
+        return About(_hex(found["salt"], SALT_BYTES), _hex(found["server_key"], KEY_BYTES))
+    except (ValueError, KeyError, TypeError) as problem:
+        raise LedgerError(f"{path}: expected a gateway of format {FORMAT}, got {problem}") from None
+
+
+def _row(path: Path, number: int, line: bytes) -> tuple[bytes, bytes]:
+    try:
+        found: Any = json.loads(line)
+        return _hex(found["device"], KEY_BYTES), _hex(found["token"], KEY_BYTES)
+    except (ValueError, KeyError, TypeError) as problem:
+        raise LedgerError(f"{path}, line {number}: expected a device, got {problem}") from None
+
+
+def _hex(text: str, size: int) -> bytes:
+    found = bytes.fromhex(text)
+    if len(found) != size:
+        raise ValueError(f"{len(found)} bytes in place of {size}")
+    return found
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -1,0 +1,190 @@
+"""A gateway as a fleet's network: the server's loop on one side, requests on the other."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from baffle.drivers.http.enrolment import decode_enrolment, encode_enrolled
+from baffle.drivers.http.mailbox import Sent, Taken
+from baffle.drivers.http.refusals import No
+from baffle.drivers.http.roster import Roster
+from baffle.drivers.http.signed import EPOCH_BYTES, Request, Stamp
+from baffle.drivers.http.state import Bounds, Came, Gateway
+from baffle.errors import LinkLost
+from baffle.fleet import Outgoing
+
+SWEEP_SECONDS = 5.0
+Wake = Callable[[list[int]], None]
+
+
+@dataclass
+class HttpTransport:
+    """Carries a run's asks to devices that come and fetch them.
+
+    All of it may be called from any thread: each call holds one lock, for microseconds but where it
+    carries a whole cohort's asks. Enrolments have a lock of their own, since they wait for a disk.
+
+    Args:
+        roster: the gateway's files.
+        key: the server's, which its asks are signed with.
+        bounds: how much of everything.
+        clock: seconds, monotonic.
+        today: seconds since 1970.
+        wake: told of the nodes for which an ask lies ready, and of all that wait at the end.
+    """
+
+    roster: Roster
+    key: Ed25519PrivateKey
+    bounds: Bounds = field(default_factory=Bounds)
+    clock: Callable[[], float] = time.monotonic
+    today: Callable[[], float] = time.time
+    wake: Wake = lambda nodes: None
+
+    def __post_init__(self) -> None:
+        epoch, first = secrets.token_bytes(EPOCH_BYTES), secrets.randbits(62)
+        name = self.roster.about.name
+        self.gateway = Gateway(name, epoch, self.roster.known, first, self.bounds)
+        self._lock, self._enrolling = threading.Lock(), threading.Lock()
+        self._swept = self.clock()
+        self._lost: str | None = None
+        self.stopping = False
+
+    # --- the server's side
+
+    def nodes(self) -> frozenset[int]:
+        """Return the nodes whose devices are there.
+
+        Raises:
+            LinkLost: nothing listens any more.
+        """
+        self._require_listening()
+        with self._lock:
+            return self.gateway.nodes(self.clock())
+
+    def carry(self, messages: Iterable[Outgoing], seconds: float, group: str) -> None:
+        """Lay messages ready that are valid for some seconds."""
+        until, ready = self.clock() + seconds, list[int]()
+        with self._lock:
+            for message in messages:
+                if self.gateway.put(message.node, message.parts, until):
+                    ready.append(message.node)
+        self.wake(ready)
+
+    def poll(self) -> Iterable[Came]:
+        """Return what came since the last call, without waiting.
+
+        Raises:
+            LinkLost: nothing listens any more.
+        """
+        self._require_listening()
+        now = self.clock()
+        with self._lock:
+            if now - self._swept >= SWEEP_SECONDS:
+                self._swept = now
+                self.gateway.sweep(now)
+            return self.gateway.drain()
+
+    def finish(self) -> None:
+        """Take the run as over: devices that ask are told."""
+        with self._lock:
+            self.gateway.finish()
+            waiting = list(self.gateway.devices.by_node)
+        self.wake(waiting)
+
+    def untold(self) -> int:
+        """Return how many devices are there that have not heard that the run is over."""
+        with self._lock:
+            return self.gateway.untold(self.clock())
+
+    def stop(self) -> None:
+        """Send everyone who waits away: the process is going to end."""
+        self.stopping = True
+        self.wake(list(self.gateway.devices.by_node))
+
+    def lose(self, why: str) -> None:
+        """Take note that nothing listens any more."""
+        self._lost = why
+
+    def _require_listening(self) -> None:
+        if self._lost is not None:
+            raise LinkLost(f"the gateway listens no more: {self._lost}")
+
+    # --- the devices' side
+
+    def glance(self, stamp: Stamp, address: str) -> None:
+        """Refuse a request that cannot be good, before its body is read."""
+        if self.stopping:
+            raise No("stopping", "this gateway is going to end: come again", seconds=1.0)
+        with self._lock:
+            self.gateway.glance(stamp, address, self.clock())
+
+    def authenticate(self, stamp: Stamp, request: Request, address: str) -> int:
+        """Return the node that a request is of; see `Gateway.authenticate`."""
+        with self._lock:
+            return self.gateway.authenticate(stamp, request, address, self.clock())
+
+    def knock(self, address: str) -> None:
+        """Take note that someone wants to be let in; see `Gateway.knock`."""
+        with self._lock:
+            self.gateway.knock(address, self.clock())
+
+    def enrol(self, body: bytes) -> bytes:
+        """Let a device in; what it is answered is noted down first.
+
+        Raises:
+            DecodeError, Refused: see `decode_enrolment` and `Devices.admits`.
+            No: "full", the disk would not take it.
+        """
+        gateway, about = self.gateway, self.roster.about
+        enrolment = decode_enrolment(body, about.name)
+        issued, today = self.roster.issued(enrolment.token), self.today()
+        with self._enrolling:
+            with self._lock:
+                fresh = gateway.admits(enrolment, issued, today)
+            if fresh:
+                try:
+                    self.roster.append(enrolment, today)
+                except OSError as problem:
+                    text = f"the roster could not be written: {problem.strerror}"
+                    raise No("full", text, seconds=10.0) from None
+                with self._lock:
+                    gateway.add(enrolment)
+        return encode_enrolled(body, about.salt, gateway.epoch, self.key)
+
+    def fetch(self, node: int) -> Sent | None:
+        """Return the ask that lies ready for a node; see `Gateway.fetch`."""
+        with self._lock:
+            return self.gateway.fetch(node, self.clock())
+
+    def answer(self, node: int, number: int, data: bytes) -> Taken:
+        """Take an answer; see `Gateway.answer`."""
+        with self._lock:
+            return self.gateway.answer(node, number, data, self.clock())
+
+    def waits(self, node: int, by: int) -> None:
+        """Take note that a device waits, or does no more."""
+        with self._lock:
+            self.gateway.waits(node, by)
+
+    def reserve(self, size: int) -> bool:
+        """Take room for a body; see `Room.take`."""
+        with self._lock:
+            return self.gateway.room.take(size)
+
+    def release(self, size: int) -> None:
+        """Give room back."""
+        with self._lock:
+            self.gateway.room.give(size)
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What is held; see `Gateway.figures`."""
+        with self._lock:
+            there = len(self.gateway.nodes(self.clock()))
+            return {"there": there, **self.gateway.figures}

@@ -1,0 +1,206 @@
+"""An exported model's losses against the slow truth, on shapes that a graph was not made for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe
+from baffle.backends.onnx.sessions import Sessions
+from baffle.backends.torch import TorchProbe, evaluate, initial_weights
+from baffle.directions import Place, Points, make_kind
+from baffle.drivers.local.task import TensorExamples
+from baffle.errors import DataError, ModelError, ProbeError
+from tests.backends.onnx.conftest import (
+    copied,
+    small_convolutions,
+    small_perceptron,
+    some_examples,
+)
+
+CASES = {
+    "perceptron": (small_perceptron, (5,)),
+    "convolutions": (small_convolutions, (2, 6, 6)),
+}
+WITHIN = 1e-5  # of 1 + |loss|: float32 sums in another order
+
+
+@pytest.fixture(params=CASES)
+def case(request, tmp_path):
+    make, shape = CASES[request.param]
+    folder = copied(request.getfixturevalue(request.param), tmp_path / "own")
+    module, (x, y) = make(), some_examples(*shape)
+    manifest = Manifest.read(folder)
+    examples = ArrayExamples({"input": x.numpy(), "target": y.numpy()})
+    fast = OnnxProbe(Sessions(folder, manifest), examples)
+    slow = TorchProbe(module, nn.functional.cross_entropy, TensorExamples(x, y), route="one_by_one")
+    return module, fast, slow
+
+
+def points(probe: OnnxProbe, count: int, exponent: int = -3, kind: str = "rank_one") -> Points:
+    signs = np.resize(np.array([1, -1, 0], dtype=np.int8), count)
+    trained = len(probe.manifest.signature.trained)
+    exponents = tuple(exponent - i % 2 for i in range(trained))
+    directions = np.arange(count, dtype=np.uint32)
+    return Points(Place(5, 2), make_kind(kind, 5), exponents, directions, signs)
+
+
+def close(found, known):
+    assert found.shape == known.shape
+    assert (np.abs(found - known) <= WITHIN * (1 + np.abs(known))).all()
+
+
+@pytest.mark.parametrize(("count", "batch"), [(1, 1), (3, 4), (4, 3), (9, 11), (13, 2)])
+def test_losses_are_those_of_the_slow_truth(case, count, batch):
+    module, fast, slow = case
+    weights, asked = initial_weights(module), points(fast, count)
+    numbers = np.arange(batch)[::-1].copy()
+    close(fast(weights, asked, numbers), slow(weights, asked, numbers))
+
+
+def test_each_example_has_its_own_loss(case):
+    module, fast, slow = case
+    weights, asked, numbers = initial_weights(module), points(fast, 5), np.array([3, 0, 7])
+    close(fast.each(weights, asked, numbers), slow.each(weights, asked, numbers))
+
+
+def test_the_unperturbed_point_alone_goes_through_the_plain_graph(case):
+    module, fast, slow = case
+    asked = points(fast, 3).part(2, 3)
+    assert not asked.signs.any()
+    weights, numbers = initial_weights(module), np.arange(7)
+    close(fast.each(weights, asked, numbers), slow.each(weights, asked, numbers))
+    assert fast.manifest.plain.file in fast.sessions._open
+
+
+def test_new_weights_are_used_from_the_next_call_on(case):
+    module, fast, slow = case
+    asked, numbers = points(fast, 4), np.arange(4)
+    weights = initial_weights(module)
+    before = fast(weights, asked, numbers)
+    moved = {name: (w + 0.1).astype(np.float32) for name, w in weights.items()}
+    after = fast(moved, asked, numbers)
+    close(after, slow(moved, asked, numbers))
+    assert not np.allclose(before, after)
+    np.testing.assert_array_equal(fast(weights, asked, numbers), before)
+
+
+def test_probing_writes_to_no_array_of_the_caller(case):
+    module, fast, _ = case
+    weights = initial_weights(module)
+    kept = {name: w.tobytes() for name, w in weights.items()}
+    for array in weights.values():
+        array.flags.writeable = False
+    fast(weights, points(fast, 4), np.arange(4))
+    assert {name: w.tobytes() for name, w in weights.items()} == kept
+
+
+def test_evaluation_is_torchs(case):
+    module, fast, slow = case
+    weights = initial_weights(module)
+    loss, accuracy = evaluate(module, weights, slow.examples, nn.functional.cross_entropy)
+    found = fast.evaluate(weights)
+    assert found.loss == pytest.approx(loss, abs=WITHIN)
+    assert found.right == round(accuracy * found.examples)
+    assert found.examples == len(slow.examples)
+
+
+def test_any_exported_pass_says_the_same(own):
+    manifest = Manifest.read(own)
+    x, y = some_examples(5)
+    examples = ArrayExamples({"input": x.numpy(), "target": y.numpy()})
+    sessions, weights = Sessions(own, manifest), initial_weights(small_perceptron())
+    each = [OnnxProbe(sessions, examples, p) for p in (4, 2)]
+    asked, numbers = points(each[0], 7), np.arange(5)
+    close(each[0](weights, asked, numbers), each[1](weights, asked, numbers))
+    with pytest.raises(ProbeError, match=r"expected a pass of \[2, 4\] points, got 3"):
+        OnnxProbe(sessions, examples, 3)
+
+
+def test_no_points_and_no_examples(case):
+    module, fast, _ = case
+    weights = initial_weights(module)
+    assert fast(weights, points(fast, 0), np.arange(3)).shape == (0,)
+    with pytest.raises(ProbeError, match="at least one example"):
+        fast(weights, points(fast, 2), np.arange(0))
+
+
+def test_directions_without_factors_are_refused(case):
+    module, fast, _ = case
+    with pytest.raises(ProbeError, match="expected rank_one directions, got gaussian"):
+        fast(initial_weights(module), points(fast, 2, kind="gaussian"), np.arange(2))
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(case):
+    module, fast, _ = case
+    weights = initial_weights(module)
+    name = next(iter(weights))
+    weights[name] = weights[name][..., None]
+    before = fast.sessions.file.path.read_bytes()
+    with pytest.raises(ModelError, match="weights do not fit the exported model"):
+        fast(weights, points(fast, 2), np.arange(2))
+    assert fast.sessions.file.path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"input": np.zeros((4, 5), np.float32)}, "expected an array target of int64"),
+        (
+            {"input": np.zeros((4, 5)), "target": np.zeros(4, np.int64)},
+            r"expected input as float32 \('examples', 5\), got float64",
+        ),
+        (
+            {"input": np.zeros((4, 6), np.float32), "target": np.zeros(4, np.int64)},
+            r"got float32 \(4, 6\)",
+        ),
+    ],
+)
+def test_arrays_that_the_model_does_not_take_are_named(perceptron, arrays, says):
+    with pytest.raises(DataError, match=says):
+        OnnxProbe(Sessions(perceptron, Manifest.read(perceptron)), ArrayExamples(arrays))
+
+
+def test_arrays_of_different_lengths_are_refused():
+    with pytest.raises(DataError, match="as many examples each"):
+        ArrayExamples({"input": np.zeros((4, 5)), "target": np.zeros(3)})
+
+
+def test_fingerprints_tell_data_apart():
+    x, y = np.arange(6.0).reshape(3, 2), np.arange(3)
+    same = {
+        ArrayExamples({"input": x, "target": y}).fingerprint,
+        ArrayExamples({"target": y.copy(), "input": np.asfortranarray(x)}).fingerprint,
+    }
+    assert len(same) == 1
+    other = {
+        ArrayExamples({"input": x, "target": y[::-1]}).fingerprint,
+        ArrayExamples({"input": x.astype(np.float32), "target": y}).fingerprint,
+        ArrayExamples({"input": x.reshape(3, 2, 1), "target": y}).fingerprint,
+    }
+    assert len(other) == 3
+    assert not same & other
+
+
+def test_torch_is_not_needed(perceptron):
+    """A process that may not import torch probes all the same."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; sys.modules['torch'] = sys.modules['onnx'] = None\n"
+        "import numpy as np; from pathlib import Path\n"
+        "from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe\n"
+        "from baffle.backends.onnx.sessions import Sessions\n"
+        f"folder = Path({str(perceptron)!r}); m = Manifest.read(folder); m.check(folder)\n"
+        "s = Sessions(folder, m)\n"
+        "x = ArrayExamples({'input': np.zeros((2, 5), np.float32), 'target': np.zeros(2, int)})\n"
+        "print(OnnxProbe(s, x).evaluate(s.file.read()).loss)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    module = small_perceptron()
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(module(torch.zeros(2, 5)), torch.zeros(2).long())
+    assert float(found.stdout) == pytest.approx(float(loss), abs=1e-6)

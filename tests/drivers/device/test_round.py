@@ -1,0 +1,66 @@
+"""Whole rounds of a device's own process: it follows every digest, and has no torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from baffle.bench.device.server import serve
+from baffle.config import resolve
+from baffle.drivers.device.command import main
+from baffle.drivers.export import export
+from baffle.drivers.fleet.task import ServerTask
+
+SETTINGS = {
+    "rounds": 3,
+    "data": {"name": "own", "partition": "own", "partition_options": {}},
+    "model": {"name": "own"},
+    "federation": {"clients": 1, "participation": 1.0},
+    "probe": {"num_directions": 13, "batch": 3, "candidates": 5},
+    "update": {"step_size": 0.01},
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    torch.manual_seed(0)
+    parent = tmp_path_factory.mktemp("device")
+    module = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Tanh(), nn.Linear(12, 3))
+    x, y = torch.randn(13, 1, 4, 4), torch.randint(3, (13,))
+    export(module, nn.functional.cross_entropy, (x, y), parent / "model", (4,), 2)
+    (parent / "data").mkdir()
+    np.save(parent / "data" / "input.npy", x.numpy())
+    np.save(parent / "data" / "target.npy", y.numpy())
+    return module, parent / "model", parent / "data"
+
+
+@pytest.mark.parametrize("more", [{}, {"probe.num_local_steps": 2}])
+def test_a_device_follows_every_round_without_torch(made, more):
+    module, model, data = made
+    settings = resolve(SETTINGS, {"probe": {"num_local_steps": 2}} if more else {})
+    task = ServerTask(module, nn.functional.cross_entropy, None)
+    found = serve(settings, task, model, data, memory=0.0)
+    assert found["done"]  # it held the state, whose digest each plan named, after the last round
+    assert found["loaded"] == []
+    assert found["points"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says", "code"),
+    [
+        (["--model", "/no/model"], "as `baffle export` makes it", 2),
+        (["--demand", "min-group"], "--demand wants NAME=VALUE", 2),
+        (["--memory", "1"], None, None),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(made, tmp_path, capsys, arguments, says, code):
+    _, model, data = made
+    given = {"--model": str(model), "--data": str(data), "--state": str(tmp_path)}
+    given |= {"--server": "http://127.0.0.1:1"} | dict([arguments])
+    if says is None:  # told when a run begins, and not before the device is let in
+        says, code = "expected --token FILE", 2
+    words = [word for pair in given.items() for word in pair]
+    assert main(words) == code
+    assert says in capsys.readouterr().err
