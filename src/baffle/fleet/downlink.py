@@ -10,7 +10,6 @@ cheaper depends on the model, on how many rounds are missing, and on the client:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from baffle.fleet.members import Member
@@ -134,21 +133,3 @@ class Downlink:
     def _forget(self, until: int, keep: int = 64) -> None:
         """Keep the last rounds at hand: most clients miss only these."""
         self._rows = {r: row for r, row in self._rows.items() if r > until - keep}
-
-
-def joined(header: SnapshotHeader, chunks: Sequence[bytes]) -> bytes:
-    """Return a snapshot's bytes.
-
-    Raises:
-        ValueError: the chunks are not those that the header describes.
-    """
-    sizes = [len(chunk) for chunk in chunks]
-    if len(chunks) != header.chunks or sum(sizes) != header.size:
-        raise ValueError(
-            f"expected {header.chunks} chunks of {header.size} bytes, "
-            f"got {len(chunks)} of {sum(sizes)}"
-        )
-    data = b"".join(chunks)
-    if hashlib.sha256(data).digest() != header.sha256:
-        raise ValueError("a snapshot's chunks have another hash than its header says")
-    return data

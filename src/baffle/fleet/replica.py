@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,6 @@ from functools import cached_property
 import numpy as np
 
 from baffle.errors import BoundError, DecodeError, Refused
-from baffle.fleet.downlink import joined
 from baffle.ledger import snapshot
 from baffle.protocol import Genesis, Rules, decode_outcome, decode_plan
 from baffle.protocol.exchange import Ask, Holding, SnapshotHeader, TailRow
@@ -124,3 +124,21 @@ class Replica:
         if plan.round >= MAX_HELD:
             raise DecodeError(f"expected a round below {MAX_HELD}, got {plan.round}")
         return plan, outcome
+
+
+def joined(header: SnapshotHeader, chunks: Sequence[bytes]) -> bytes:
+    """Return a snapshot's bytes.
+
+    Raises:
+        ValueError: the chunks are not those that the header describes.
+    """
+    sizes = [len(chunk) for chunk in chunks]
+    if len(chunks) != header.chunks or sum(sizes) != header.size:
+        raise ValueError(
+            f"expected {header.chunks} chunks of {header.size} bytes, "
+            f"got {len(chunks)} of {sum(sizes)}"
+        )
+    data = b"".join(chunks)
+    if hashlib.sha256(data).digest() != header.sha256:
+        raise ValueError("a snapshot's chunks have another hash than its header says")
+    return data

@@ -62,6 +62,8 @@ class Sessions:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # A plan of memory is as large as its worst moment, and each new session makes another.
+        options.enable_mem_pattern = False
         try:
             return ort.InferenceSession(
                 str(self.folder / graph.file), options, providers=[self.provider]

@@ -1,0 +1,97 @@
+"""One truth: torch and ONNX clients in one federation hold the same weights after every round."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from torch.nn.functional import cross_entropy
+
+from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe
+from baffle.backends.onnx.sessions import Sessions
+from baffle.config import resolve
+from baffle.directions import Place, Points, make_kind
+from baffle.drivers.device.backing import OnnxBacking, own_copy
+from baffle.drivers.export import export
+from baffle.drivers.fleet.task import backing_of
+from baffle.drivers.local.task import task_of
+from tests.drivers.fleet.loopback import CONFIG, Loopback, opened, served
+
+ONNX = (1, 2)  # clients without torch
+WITHIN = 1e-5  # of 1 + |loss|
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mixed") / "model"
+    task = task_of(resolve(CONFIG))
+    export(task.model, task.loss, task.train.batch(np.arange(8)), folder, (8, 4), 5)
+    return folder
+
+
+def backings(model, folder):
+    """Return client's number and genesis to its backing, by torch or by ONNX Runtime."""
+
+    def make(number, genesis):
+        torch = backing_of(genesis, number, None, None, {}, cross_entropy)
+        if number not in ONNX:
+            return torch
+        manifest = Manifest.read(model)
+        sessions = Sessions(own_copy(model, folder / f"device-{number}", manifest), manifest)
+        arrays = [
+            arrays_of(task, rows)
+            for task, rows in (
+                (torch.task.train, torch.task.rows[0]),
+                (torch.task.test, torch.held_out),
+            )
+        ]
+        return OnnxBacking(OnnxProbe(sessions, arrays[0]), arrays[1])
+
+    return make
+
+
+def arrays_of(examples, rows):
+    x, y = examples.batch(np.asarray(rows))
+    return ArrayExamples({"input": x.numpy(), "target": y.numpy()})
+
+
+class Mixed(Loopback):
+    """Some clients by torch, some by ONNX Runtime."""
+
+    def __init__(self, folder, make):
+        super().__init__(folder)
+        for number, client in enumerate(self.clients.values()):
+            client._make = lambda genesis, number=number: make(number, genesis)
+
+
+def test_a_mixed_federation_ends_with_the_same_bits_everywhere(tmp_path, model):
+    network = Mixed(tmp_path, backings(model, tmp_path))
+    done, told = served(opened(tmp_path, evaluate_every=2), network)
+    assert done
+    assert len(told.rows) == CONFIG["rounds"]
+    final = bytes.fromhex(told.rows[-1]["digest"])
+    for client in network.clients.values():
+        assert client.done
+        assert client._replica.hashed().digest == final  # after a comparison in every round
+    assert [row["reports"] for row in told.rows] == [3] * CONFIG["rounds"]
+    assert told.rows[2]["client_accuracy"] == pytest.approx(told.rows[1]["test_accuracy"])
+
+
+def test_both_find_the_same_losses_but_for_rounding(tmp_path, model):
+    served(opened(tmp_path), network := Mixed(tmp_path, backings(model, tmp_path)))
+    client = network.clients[101]
+    genesis, weights = client._replica.genesis, client._replica.state.weights
+    onnx = client._backing
+    torch = backing_of(genesis, 1, None, None, {}, cross_entropy)
+    signs = np.resize(np.array([1, -1, 0], np.int8), 23)
+    trained = len(genesis.signature.trained)
+    asked = Points(
+        Place(1, 4),
+        make_kind("rank_one", 1),
+        (-7,) * trained,
+        np.arange(23, dtype=np.uint32),
+        signs,
+    )
+    numbers = np.arange(min(13, onnx.examples))
+    found, known = (b.probe(weights, asked, numbers) for b in (onnx, torch))
+    assert (np.abs(found - known) <= WITHIN * (1 + np.abs(known))).all()
+    assert not np.array_equal(found, np.zeros_like(found))
