@@ -22,9 +22,9 @@ def main(args: list[str] | None = None) -> Any:
     """
     given = sys.argv[1:] if args is None else args
     if given[:1] == ["device"]:
-        from baffle.drivers.device.command import main as device
+        from baffle.drivers.device.start import become
 
-        sys.exit(device(given[1:]))
+        become(given[1:])
     from baffle.cli.main import main as typed
 
     return typed(args)

@@ -8,7 +8,18 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from baffle.cli import advise, bench, compare, device, diagnose, export, models, runs, watch
+from baffle.cli import (
+    advise,
+    bench,
+    compare,
+    device,
+    diagnose,
+    export,
+    gateway,
+    models,
+    runs,
+    watch,
+)
 from baffle.errors import BaffleError
 
 app = typer.Typer(
@@ -26,6 +37,7 @@ for command in (
     advise.advise,
     *models.COMMANDS,
     export.export,
+    *gateway.COMMANDS,
 ):
     app.command()(command)
 app.command(context_settings=dict(device.ANY))(device.device)

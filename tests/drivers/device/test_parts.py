@@ -63,9 +63,10 @@ GRAPHS = tuple(replace(MANIFEST.graphs[1], points=p, activations=p * 2**20) for 
 LARGE = replace(MANIFEST, graphs=(MANIFEST.graphs[0], *GRAPHS))
 
 
-@pytest.mark.parametrize(("most", "points"), [(0, 16), (200, 16), (110, 8), (105, 4)])
-def test_the_largest_pass_that_fits_is_taken(most, points):
-    assert Budget(most).choose(LARGE, taken=100).points == points
+@pytest.mark.parametrize(("room", "place"), [(None, 0), (0.0, 0), (-0.1, 1), (-16.0, 2)])
+def test_the_largest_pass_that_fits_is_taken(room, place):
+    most = 0.0 if room is None else needed(LARGE, GRAPHS[0], 100) + room
+    assert Budget(most).choose(LARGE, taken=100) == GRAPHS[place]
 
 
 def test_a_budget_that_nothing_fits_is_refused_with_what_it_would_take():

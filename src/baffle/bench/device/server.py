@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from baffle.bench.memory import ProcessFailed
 from baffle.config import FleetSettings, Settings
 from baffle.drivers.device.frames import receive, send
 from baffle.drivers.device.piped import NODE
+from baffle.drivers.device.start import command_line, environment
 from baffle.drivers.fleet.run import open_run
 from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.fleet.task import ServerTask
@@ -69,9 +69,12 @@ def serve(
     """
     with tempfile.TemporaryDirectory(prefix="baffle-device-") as parent:
         given = [str(model), str(data), str(Path(parent) / "state"), str(memory)]
-        command = [sys.executable, "-m", "baffle.drivers.device.piped", *given]
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command_line("baffle.drivers.device.piped", given),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
         ) as process:
             try:
                 _rounds(settings, task, Path(parent) / "run", process)

@@ -99,9 +99,6 @@ class Device:
     Args:
         given: the command line.
 
-    Attributes:
-        points: of a pass, once a run has begun.
-
     Raises:
         ModelError, DataError, ConfigError: what does not fit, in words.
     """
@@ -119,21 +116,26 @@ class Device:
             time.perf_counter,
             demands_of(_demands(given.demand)),
         )
-        self.points = 0
+        self._graph = self.budget.choose(self.manifest, peak_mib())
         self._examples = examples_of(given.data, self.manifest)
         self._held_out = held_out_of(given.data, self.manifest)
 
     def _backing(self, genesis: Genesis) -> OnnxBacking:
         given = self._given
-        graph = self.budget.choose(self.manifest, peak_mib())
-        self.points = graph.points
+        graph = self._graph
         folder = own_copy(given.model, given.state, self.manifest)
-        sessions = Sessions(folder, self.manifest, given.threads, given.provider)
+        thrifty = self.budget.most > 0
+        sessions = Sessions(folder, self.manifest, given.threads, given.provider, thrifty)
         logger.info(
             "run %s: %d points at once, %d examples", genesis.run.hex(), graph.points,
             len(self._examples),
         )  # fmt: skip
         return OnnxBacking(OnnxProbe(sessions, self._examples, graph.points), self._held_out)
+
+    @property
+    def points(self) -> int:
+        """Of a pass, as the memory allows."""
+        return self._graph.points
 
     @property
     def done(self) -> bool:

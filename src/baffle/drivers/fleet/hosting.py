@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from baffle.baselines import BASELINES
 from baffle.config import FleetSettings, Settings
 from baffle.drivers.build import most_directions
 from baffle.drivers.fleet.run import FleetRun, MakeTask, open_run
 from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.fleet.transport import Transport
 from baffle.drivers.local.metrics import Row
-from baffle.errors import LedgerLocked
+from baffle.errors import ConfigError, LedgerLocked
 from baffle.monitor import Many, monitors_of
 from baffle.protocol.codec import report_size
 
@@ -68,8 +69,13 @@ def host(
         hooks: who is told.
 
     Raises:
+        ConfigError: a baseline, which has no rounds that could be carried.
         BaffleError: as `open_run` and `Serving.serve`.
     """
+    if settings.algorithm in BASELINES:
+        raise ConfigError(
+            f"{settings.algorithm} is a baseline, to be compared with in one process: `baffle run`"
+        )
     if fleet.secrets == "simulated":
         logger.warning(
             "fleet.secrets is simulated: clients' secrets come from the run key, which all sides "

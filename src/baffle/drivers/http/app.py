@@ -75,9 +75,8 @@ class Edge:
 
     async def enrol(self, request: Request, body: Body) -> Response:
         """Let a device in."""
-        self.transport.knock(_address(request))
-        data = await body.read()
-        return sending.body(await run_in_threadpool(self.transport.enrol, data))
+        data, address = await body.read(), _address(request)
+        return sending.body(await run_in_threadpool(self.transport.enrol, data, address))
 
     async def ask(self, request: Request, body: Body) -> Response:
         """Give a device its ask, or wait for one for as long as it says."""

@@ -6,13 +6,10 @@ growing pauses; what will not is raised by name.
 
 from __future__ import annotations
 
-import http.client
-import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -27,31 +24,13 @@ from baffle.drivers.http.keys import Home, Keys
 from baffle.drivers.http.line import Address, Line, Response
 from baffle.drivers.http.refusals import MAX_REFUSAL, Refusal, decode_refusal
 from baffle.drivers.http.signed import EPOCH_BYTES, Request, Stamp, sign
-from baffle.errors import ConfigError, DecodeError, LinkLost, Refused
+from baffle.drivers.http.trying import Again, Manners, Trying
+from baffle.errors import ConfigError, DecodeError, Refused
 
 ENROL, ASK, ANSWER = "/v1/enrol", "/v1/ask", "/v1/answer"
-MENDED = 3  # times that a request is made anew at once: whoever refuses it for ever is waited for
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+Made = tuple[str, bytes, dict[str, str]]  # path, body and headers of a request
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Manners:
-    """How a device waits, and how much it takes.
-
-    Args:
-        patience: seconds after which a gateway that cannot be reached is given up.
-        first, most: of the pauses between attempts, seconds; each is twice the one before.
-        response: seconds for a response, beside those that the gateway is asked to wait.
-        ask: bytes of an ask that are taken: a state as a whole is the longest.
-    """
-
-    patience: float = 600.0
-    first: float = 0.2
-    most: float = 30.0
-    response: float = 30.0
-    ask: int = 1 << 28
 
 
 class Caller:
@@ -88,8 +67,8 @@ class Caller:
                 f"{url} is plain HTTP to another machine: who can listen on the way reads every "
                 "report; use https, or say that it is meant (insecure)"
             )
-        self._keys, self._manners = Keys(folder), manners or Manners()
-        self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._keys = Keys(folder)
+        self._trying = Trying(manners or Manners(), clock, sleep, chance)
         self._line = Line(address, _context(ca) if address.tls else None, clock)
         self._epoch, self._number = bytes(EPOCH_BYTES), 0
         self._asked = False
@@ -125,11 +104,10 @@ class Caller:
         """
         found = Token.of(token)
         body = encode_enrolment(found, self._keys.key)
-
-        def take(response: Response) -> bytes:
-            return _whole(response)
-
-        answer = self._patiently(ENROL, lambda: (body, {}), 0.0, ENROLLED_BYTES, take)
+        request: Made = ENROL, body, {}
+        answer = self._trying.call(
+            lambda: self._once(request, 0.0, ENROLLED_BYTES, _whole), self._line
+        )
         server, self._epoch = decode_enrolled(answer or b"", body, found.gateway)
         self._keys.enrolled(Home(found.gateway, server))
 
@@ -148,7 +126,7 @@ class Caller:
         def take(response: Response) -> list[bytes]:
             return wire.read_parts(response.read, response.size)
 
-        parts = self._signed(ASK, body, wait, self._manners.ask, take)
+        parts = self._signed(ASK, body, wait, self._trying.manners.ask, take)
         if parts is None:
             return None
         self._number, found = wire.decode_ask(parts)
@@ -192,65 +170,20 @@ class Caller:
         """Return what a signed request comes to; each attempt has a number of its own."""
         home, node = self._home, self._keys.node
 
-        def made() -> tuple[bytes, Mapping[str, str]]:
+        def attempt() -> T | None:
             stamp = Stamp(node, self._keys.counter(), self._epoch)
             signed = sign(stamp, Request("POST", path, body), home.gateway, self._keys.key)
-            return body, {"Authorization": signed.header()}
+            request = path, body, {"Authorization": signed.header()}
+            return self._once(request, wait, most, take)
 
-        return self._patiently(path, made, wait, most, take)
-
-    def _patiently(
-        self,
-        path: str,
-        made: Callable[[], tuple[bytes, Mapping[str, str]]],
-        wait: float,
-        most: int,
-        take: Callable[[Response], T],
-    ) -> T | None:
-        """Return what a request comes to, made anew until there is a response that counts."""
-        ends, pauses = self._clock() + self._manners.patience, self._pauses()
-        mended = 0
-        while True:
-            reused = self._line.used
-            try:
-                body, headers = made()
-                return self._once(path, body, dict(headers), wait, most, take)
-            except _Again as again:
-                problem, least = str(again), again.seconds
-                mended += again.at_once
-                if again.at_once and mended <= MENDED:
-                    continue
-            except ssl.SSLCertVerificationError as no:
-                self._line.close()
-                raise Refused("certificate", f"the gateway's certificate: {no}") from None
-            except (OSError, http.client.HTTPException, DecodeError) as no:
-                self._line.close()
-                problem, least = repr(no)[:200], 0.0
-                if reused:  # the other end may have closed it meanwhile: that says nothing
-                    continue
-            pause = max(next(pauses), least)
-            if self._clock() + pause >= ends:
-                raise LinkLost(f"the gateway could not be reached: {problem}")
-            logger.info("trying again in %.1f s: %s", pause, problem)
-            self._sleep(pause)
-
-    def _pauses(self) -> Iterator[float]:
-        """Yield pauses: each is twice the one before, less up to half by chance."""
-        pause = self._manners.first
-        while True:
-            yield pause * (1 - self._chance() / 2)
-            pause = min(pause * 2, self._manners.most)
+        return self._trying.call(attempt, self._line)
 
     def _once(
-        self,
-        path: str,
-        body: bytes,
-        headers: dict[str, str],
-        wait: float,
-        most: int,
-        take: Callable[[Response], T],
+        self, request: Made, wait: float, most: int, take: Callable[[Response], T]
     ) -> T | None:
-        seconds = wait + self._manners.response
+        """Return what one attempt comes to: None where the gateway has nothing."""
+        path, body, headers = request
+        seconds = wait + self._trying.manners.response
         response = self._line.post(path, body, headers, seconds, max(most, MAX_REFUSAL))
         if response.status == 204:
             response.read(0)
@@ -267,7 +200,7 @@ class Caller:
             self._line.close()
         if not found.again:
             raise Refused(found.reason, f"the gateway refuses: {found.text} ({found.reason})")
-        raise _Again(found.text, found.seconds, at_once=self._mended(found))
+        raise Again(found.text, found.seconds, self._mended(found))
 
     def _mended(self, refusal: Refusal) -> bool:
         """Return whether a request made anew may go well at once: under another epoch or number."""
@@ -278,14 +211,6 @@ class Caller:
             self._keys.beyond(_counter(refusal.more))
             return True
         return False
-
-
-class _Again(Exception):
-    """A refusal that passes."""
-
-    def __init__(self, text: str, seconds: float, at_once: bool) -> None:
-        super().__init__(text)
-        self.seconds, self.at_once = seconds, at_once
 
 
 def _whole(response: Response, most: int | None = None) -> bytes:

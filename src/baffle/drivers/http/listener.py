@@ -7,7 +7,8 @@ import logging
 import resource
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ HEAD_SECONDS, HEAD_BYTES = 15.0, 1 << 16
 KEEP_SECONDS = 75  # an idle connection is kept, so that a device need not shake hands again
 GRACE_SECONDS = 5
 SPARE_FILES = 128
+BACKLOG = 4096  # connections that wait to be taken: a whole fleet comes back at once
 logger = logging.getLogger(__name__)
 
 
@@ -34,7 +36,7 @@ class Tls:
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound to an address; port 0 takes one that is free.
+    """Return a socket that listens at an address; port 0 takes one that is free.
 
     Raises:
         ConfigError: the address is none of this machine, or in use.
@@ -43,12 +45,22 @@ def bound(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        found = socket.socket(family, kind, protocol)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(place)
+        with _closed_on_error(socket.socket(family, kind, protocol)) as found:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(place)
+            found.listen(BACKLOG)
     except OSError as problem:
         raise ConfigError(f"{host}, port {port}: cannot listen there: {problem}") from None
     return found
+
+
+@contextmanager
+def _closed_on_error(found: socket.socket) -> Iterator[socket.socket]:
+    try:
+        yield found
+    except BaseException:
+        found.close()
+        raise
 
 
 class Listener:
@@ -56,7 +68,7 @@ class Listener:
 
     Args:
         app: what is served.
-        place: where, a bound socket.
+        place: where, a socket that listens; closed when it stops, or was never begun.
         tls: certificate and key, or None.
         connections: at once, at most.
         lost: told why, if it ends by itself.
@@ -84,12 +96,13 @@ class Listener:
             limit_concurrency=connections,
             timeout_keep_alive=KEEP_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            backlog=4096,
+            backlog=BACKLOG,
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.key if tls else None,
         )
         try:
-            config.load()
+            with _closed_on_error(place):
+                config.load()
         except OSError as problem:  # of ssl as well
             raise ConfigError(f"{tls}: no certificate with its key: {problem}") from None
         self._server = uvicorn.Server(config)

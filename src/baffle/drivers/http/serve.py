@@ -21,6 +21,7 @@ from baffle.drivers.fleet.run import FleetRun, MakeTask
 from baffle.drivers.http.app import Edge, Patience, make_app
 from baffle.drivers.http.board import Board
 from baffle.drivers.http.listener import Listener, Tls, bound
+from baffle.drivers.http.pauses import rare_pauses
 from baffle.drivers.http.roster import Roster
 from baffle.drivers.http.state import Bounds
 from baffle.drivers.http.transport import HttpTransport
@@ -129,9 +130,10 @@ def _listening(run: FleetRun, place: Place, watching: Watching) -> Iterator[Http
     logger.info("gateway %s listens on port %d", roster.about.name.hex(), listener.port)
     try:
         watching.listening(listener.port)
-        yield transport
-        if run.done:
-            _tell_the_end(transport)
+        with rare_pauses():
+            yield transport
+            if run.done:
+                _tell_the_end(transport)
     finally:
         transport.stop()
         listener.stop()

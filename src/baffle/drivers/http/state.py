@@ -87,12 +87,12 @@ class Gateway:
         Raises:
             No: "busy", "device", "epoch", "counter".
         """
-        self._require_welcome(address, now)
+        self.require_welcome(address, now)
         try:
             self.devices.require_fresh(stamp, self.epoch)
         except No as no:
             if no.reason == "device":
-                self._by_stranger.take(address, now)
+                self.mistrust(address, now)
             raise
 
     def authenticate(self, stamp: Stamp, request: Request, address: str, now: float) -> int:
@@ -105,27 +105,23 @@ class Gateway:
         try:
             verify(stamp, request, self.name, device.public)
         except Exception:
-            self._by_stranger.take(address, now)
+            self.mistrust(address, now)
             raise
         device.counter, device.seen = stamp.counter, now
         if lacking := self._by_device.take(device.node, now):
             raise No("busy", "this device asks too often", seconds=round(lacking, 3))
         return device.node
 
-    def _require_welcome(self, address: str, now: float) -> None:
+    # --- who comes
+
+    def require_welcome(self, address: str, now: float) -> None:
+        """Raise No, "busy", for an address that was wrong too often lately."""
         if lacking := self._by_stranger.lacking(address, now):
             text = "too many requests from this address were of nobody that is known"
             raise No("busy", text, seconds=round(lacking, 3))
 
-    # --- who comes
-
-    def knock(self, address: str, now: float) -> None:
-        """Take note that someone at an address wants to be let in.
-
-        Raises:
-            No: "busy".
-        """
-        self._require_welcome(address, now)
+    def mistrust(self, address: str, now: float) -> None:
+        """Take note that a request from an address was wrong, or did nothing."""
         self._by_stranger.take(address, now)
 
     def admits(self, enrolment: Enrolment, issued: Issued | None, today: float) -> bool:

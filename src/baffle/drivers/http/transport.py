@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from baffle.drivers.http.enrolment import decode_enrolment, encode_enrolled
+from baffle.drivers.http.enrolment import Enrolment, decode_enrolment, encode_enrolled
 from baffle.drivers.http.mailbox import Sent, Taken
 from baffle.drivers.http.refusals import No
 from baffle.drivers.http.roster import Roster
@@ -129,33 +129,45 @@ class HttpTransport:
         with self._lock:
             return self.gateway.authenticate(stamp, request, address, self.clock())
 
-    def knock(self, address: str) -> None:
-        """Take note that someone wants to be let in; see `Gateway.knock`."""
-        with self._lock:
-            self.gateway.knock(address, self.clock())
-
-    def enrol(self, body: bytes) -> bytes:
+    def enrol(self, body: bytes, address: str) -> bytes:
         """Let a device in; what it is answered is noted down first.
+
+        An enrolment that is none, or that was answered before, counts as a stranger's request.
 
         Raises:
             DecodeError, Refused: see `decode_enrolment` and `Devices.admits`.
-            No: "full", the disk would not take it.
+            No: "full", the disk would not take it; "busy".
         """
-        gateway, about = self.gateway, self.roster.about
-        enrolment = decode_enrolment(body, about.name)
+        with self._lock:
+            self.gateway.require_welcome(address, self.clock())
+        fresh = False
+        try:
+            enrolment = decode_enrolment(body, self.roster.about.name)
+            fresh = self._admitted(enrolment)
+        finally:
+            if not fresh:
+                with self._lock:
+                    self.gateway.mistrust(address, self.clock())
+        return encode_enrolled(body, self.roster.about.salt, self.gateway.epoch, self.key)
+
+    def _admitted(self, enrolment: Enrolment) -> bool:
+        """Note an enrolment down, unless it is already; returns whether it was not."""
         issued, today = self.roster.issued(enrolment.token), self.today()
         with self._enrolling:
             with self._lock:
-                fresh = gateway.admits(enrolment, issued, today)
+                fresh = self.gateway.admits(enrolment, issued, today)
             if fresh:
-                try:
-                    self.roster.append(enrolment, today)
-                except OSError as problem:
-                    text = f"the roster could not be written: {problem.strerror}"
-                    raise No("full", text, seconds=10.0) from None
-                with self._lock:
-                    gateway.add(enrolment)
-        return encode_enrolled(body, about.salt, gateway.epoch, self.key)
+                self._note_down(enrolment, today)
+        return fresh
+
+    def _note_down(self, enrolment: Enrolment, today: float) -> None:
+        try:
+            self.roster.append(enrolment, today)
+        except OSError as problem:
+            text = f"the roster could not be written: {problem.strerror}"
+            raise No("full", text, seconds=10.0) from None
+        with self._lock:
+            self.gateway.add(enrolment)
 
     def fetch(self, node: int) -> Sent | None:
         """Return the ask that lies ready for a node; see `Gateway.fetch`."""

@@ -1,0 +1,1 @@
+"""Simulated devices against a gateway on loopback."""
