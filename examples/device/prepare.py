@@ -18,7 +18,9 @@ from baffle.drivers.local.task import task_of
 
 def main(config: str, folder: str) -> None:
     """Write DIR/0, DIR/1, …: one folder a client; test rows are dealt out one after another."""
-    settings = resolve(load_config(Path(config)))
+    given = load_config(Path(config))
+    given.pop("fleet", None)
+    settings = resolve(given)
     task, clients = task_of(settings), settings.federation.clients
     for number in range(clients):
         own = Path(folder) / str(number)

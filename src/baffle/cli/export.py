@@ -92,7 +92,9 @@ def _of_run(config: Path, batch: int) -> tuple[Any, Any, tuple[Any, Any]]:
     from baffle.config import load_config, resolve
     from baffle.drivers.local.task import task_of
 
-    task = task_of(resolve(load_config(config)))
+    given = load_config(config)
+    given.pop("fleet", None)  # says how a run is carried, and nothing of its model
+    task = task_of(resolve(given))
     return task.model, task.loss, task.train.batch(np.arange(min(batch, len(task.train))))
 
 
