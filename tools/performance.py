@@ -235,6 +235,30 @@ def _beside_flower(row: Row) -> list[str]:
     ]
 
 
+def device(rows: list[Row]) -> str:
+    """Return a client's peaks without torch, and its speed beside plain inference."""
+    heads = ["model", "weights", "B", "points at once", "update", "a round, MiB", "before a run"]
+    heads += ["with torch: probes", "a training step", "checkpointed", "K = 64 probes, s"]
+    heads += ["of plain inference"]
+    return table(
+        heads,
+        (
+            [
+                r["model"],
+                f"{r['weights']:,}",
+                str(r["batch"]),
+                str(r["points"]),
+                "SGD" if r["lean"] else "Adam, average",
+                *(f"{r[name]:.0f}" for name in ("peak_mib", "before_mib")),
+                *(f"{peak:.0f}" for peak in r["torch_peak_mib"].values()),
+                _seconds(r["seconds"]["probes"]),
+                ratio(r["ratio"]),
+            ]
+            for r in rows
+        ),
+    )
+
+
 Tables = Mapping[str, tuple[str, Callable[[list[Row]], str]]]
 TABLES: Tables = {
     "throughput": ("throughput", throughput),
@@ -248,6 +272,7 @@ TABLES: Tables = {
     "simulate": ("simulate", simulate),
     "secagg": ("secagg", secagg),
     "secagg_flower": ("secagg_flower", secagg_flower),
+    "device": ("device", device),
 }
 
 

@@ -1,12 +1,13 @@
 """Radii by row and column in the linear regime: what they would gain, and what is left of it.
 
-    python -m experiments.mnist.by_axis tensor|axes|measured [millions] [step size]
+    python -m experiments.mnist.by_axis tensor|axes|exact|measured [millions] [step size] [key]
 
-LeNet as in `ours`, key 0. With s the radius of an entry over the reference radius, an estimate's
+LeNet as in `ours`. With s the radius of an entry over the reference radius, an estimate's
 squared error is Σ 1/s² · Σ s² E[g²] / K, least at s ∝ E[g²]^(−1/4). A rank-one direction stays
 rank-one if s is a product over a tensor's axes, so that E[g²] is taken as the product of its means
-by axis. `tensor` and `axes` know the gradients' own sizes; `measured` has them from the estimates,
-whose noise is known and subtracted, and trusts a mean only beyond two of its standard errors.
+by axis. `tensor`, `axes` and `exact` know the gradients' own sizes; `measured` has them from the
+estimates, whose noise is known and subtracted, and trusts a mean only beyond two of its standard
+errors. Radii are powers of two, as a run's are, but for `exact`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ CLIENTS, BATCH, CANDIDATES, DIRECTIONS = 10, 1, 16, 240
 EVERY, BEFORE = 4, 20  # rounds between new radii, and before the first
 KEEP = 0.998  # of the means of squares
 LOG_MOST = 3  # of an axis
+WAYS = ("tensor", "axes", "exact", "measured")
 UPDATE = UpdateSpec("adam_by_tensor", 0.9, 0.99, average=0.995, normalised=True)
 
 
@@ -48,19 +50,20 @@ class Sizes:
                 error = keep**2 * before + (1 - keep) ** 2 * error
             self.known[name, axis] = mean, error
 
-    def logs(self, name: str, shape: Sequence[int]) -> Tensor:
-        """Return log2 of s, in whole numbers by tensor and axis."""
-        found = torch.zeros(*shape) + self._log(name, -1)
+    def logs(self, name: str, shape: Sequence[int], whole: bool) -> Tensor:
+        """Return log2 of s, if wanted in whole numbers by tensor and axis."""
+        found = torch.zeros(*shape) + self._log(name, -1, whole)
         for axis in range(len(shape)) if len(shape) > 1 else ():
-            own = self._log(name, axis)
-            own = (own - own.mean()).round().clamp(-LOG_MOST, LOG_MOST)
+            own = self._log(name, axis, False)
+            own = own - own.mean()
+            own = (own.round() if whole else own).clamp(-LOG_MOST, LOG_MOST)
             found = found + own.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return found
 
-    def _log(self, name: str, axis: int) -> Tensor:
+    def _log(self, name: str, axis: int, whole: bool) -> Tensor:
         mean, error = self.known[name, axis]
         found = -0.25 * torch.maximum(mean, 2 * error.sqrt()).clamp_min(1e-30).log2()
-        return found.round() if axis < 0 else found
+        return found.round() if whole else found
 
 
 def _over(x: Tensor, axis: int) -> Tensor:
@@ -72,9 +75,11 @@ def _by_kernel(x: Tensor) -> Tensor:
     return x.flatten(2) if x.dim() > 2 else x
 
 
-def train(problem: Problem, how: str, evaluations: int, step_size: float) -> Iterator[str]:
+def train(
+    problem: Problem, how: str, evaluations: int, step_size: float, key: int
+) -> Iterator[str]:
     """Yield a line five times along the run."""
-    random, chain, ops = torch.Generator().manual_seed(0), UPDATE.chain(), TorchOps()
+    random, chain, ops = torch.Generator().manual_seed(key), UPDATE.chain(), TorchOps()
     first = {n: p.detach().numpy() for n, p in problem.model.named_parameters()}
     state, sizes = chain.init(first, ops), Sizes()
     scales: Slot = {n: torch.ones(()) for n in first}
@@ -115,16 +120,17 @@ def train(problem: Problem, how: str, evaluations: int, step_size: float) -> Ite
 
 def _logs(sizes: Sizes, name: str, like: Tensor, how: str) -> Tensor:
     if how == "tensor":
-        return sizes._log(name, -1).expand_as(like)
-    return sizes.logs(name, _by_kernel(like).shape).reshape(like.shape)
+        return sizes._log(name, -1, True).expand_as(like)
+    return sizes.logs(name, _by_kernel(like).shape, how != "exact").reshape(like.shape)
 
 
 def main(arguments: Sequence[str]) -> None:
     """Run one way and print its lines."""
     how = arguments[0] if arguments else "axes"
-    millions, step = (*map(float, arguments[1:3]), *(11.1, 0.04)[len(arguments[1:3]) :])
-    if how not in ("tensor", "axes", "measured"):
-        raise SystemExit(f"expected tensor, axes or measured, got {how!r}")
+    given = [float(word) for word in arguments[1:4]]
+    millions, step, key = (*given, *(11.1, 0.04, 0)[len(given) :])
+    if how not in WAYS:
+        raise SystemExit(f"expected one of {', '.join(WAYS)}, got {how!r}")
     problem = problem_for(
         {
             "data": {
@@ -132,10 +138,10 @@ def main(arguments: Sequence[str]) -> None:
                 "partition": "iid", "partition_options": {},
             },
             "model": {"name": "lenet", "options": {"init": "he"}},
-            "key": 0,
+            "key": int(key),
         }
     )  # fmt: skip
-    for line in train(problem, how, round(millions * 1e6), step):
+    for line in train(problem, how, round(millions * 1e6), step, int(key)):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -52,6 +52,14 @@ def test_passes_that_make_no_sense_are_refused(tmp_path, points, batch):
         export(module, functional.cross_entropy, examples, tmp_path / "m", points, batch)
 
 
+def test_other_types_than_float32_are_refused_by_name(tmp_path):
+    module, examples = linear()
+    with pytest.raises(
+        ModelError, match=r"expected trained tensors in float32, got bias \[3\] bfl"
+    ):
+        export(module.bfloat16(), functional.cross_entropy, examples, tmp_path / "m", (2,), 3)
+
+
 def test_a_loss_that_is_no_mean_of_examples_is_refused_and_nothing_is_left(tmp_path):
     module, examples = linear()
 

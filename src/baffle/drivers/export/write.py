@@ -83,6 +83,7 @@ def export(
     if folder.exists() and any(folder.iterdir()):
         raise ModelError(f"expected an empty or new folder, {folder} holds files")
     signature = model_signature(module)
+    _require_float32(signature)
     columns = Columns(signature)
     rows = _filled(examples, batch)
     traced = {1: traced_plain(module, loss, rows, columns)}
@@ -100,6 +101,12 @@ def export(
     slow = sorted({name for one in traced.values() for name in one.slow})
     size = sum(path.stat().st_size for path in folder.iterdir())
     return Exported(folder, manifest, tuple(slow), size)
+
+
+def _require_float32(signature: ModelSignature) -> None:
+    other = [str(tensor) for _, tensor in signature.trained if tensor.dtype != "float32"]
+    if other:
+        raise ModelError(f"expected trained tensors in float32, got {'; '.join(other[:3])}")
 
 
 def _write(
