@@ -87,6 +87,12 @@ class OnnxProbe:
             ProbeError, ModelError: as a call.
         """
         self.sessions.load(weights)
+        try:
+            return self._each(points, example_numbers)
+        finally:
+            self.sessions.rest()
+
+    def _each(self, points: Points, example_numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         if not points.signs.any():  # the unperturbed point, once or more often
             found = np.empty((len(example_numbers), 1))
             for rows, losses, _ in self._plain(example_numbers):
@@ -114,6 +120,7 @@ class OnnxProbe:
             total += float(losses.sum(dtype=np.float64))
             known = known and correct is not None
             right += int(correct.sum()) if correct is not None else 0
+        self.sessions.rest()
         count = len(self.examples)
         return Found(total / count if count else 0.0, right if known else None, count)
 

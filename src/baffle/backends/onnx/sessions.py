@@ -31,7 +31,8 @@ class Sessions:
         manifest: of the folder.
         threads: of a run.
         provider: ONNX Runtime's execution provider.
-        one: keep one session at a time, for less memory and a new start at each change.
+        one: keep one session at a time and none between calls, for less memory: a client's update
+            then has the room that its probes had.
     """
 
     def __init__(
@@ -63,6 +64,12 @@ class Sessions:
     def close(self) -> None:
         """Give the sessions' memory back."""
         self._open.clear()
+        give_back()
+
+    def rest(self) -> None:
+        """Between two calls: with one session at a time keep none, since new weights will come."""
+        if self.one:
+            self.close()
 
     def get(self, graph: Graph) -> ort.InferenceSession:
         """Return a graph's session, made on first use."""
