@@ -58,6 +58,8 @@ def _rows(axes: Axes, found: list[tuple[str, str, Results]]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.7)
     axes.tick_params(length=0)
     axes.locator_params(axis="x", nbins=4)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=13)
-    if found[0][0] != "plays":
+    if found[0][0] != "plays":  # the narrow panel has no room for the same legend
+        axes.legend(
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize=13
+        )
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
