@@ -68,7 +68,9 @@ def test_a_usual_way_that_fails_is_named_and_the_others_are_measured():
     (row,) = throughput([(subject(Branches), 3)], OPTIONS)
     assert row["ratio"]["vmap"] is None
     assert "RuntimeError" in row["failed"]["vmap"]
-    assert row["route"] not in ("", "rank_one", "vmapped")
+    # One point a pass is right for it, and may be what was fastest; several points are not.
+    assert row["route"] not in ("", "vmapped")
+    assert row["route"] != "rank_one" or row["settings"]["ours"]["chunk"] == 1
     assert row["ratio"]["backward"] > 0
 
 

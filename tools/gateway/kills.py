@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,28 +180,27 @@ def play(stage: Stage, kills: int, chance: random.Random) -> int:
     done, ends = 0, time.monotonic() + DEADLINE
     names = ["gateway", *map(str, range(stage.scene.devices))]
     try:
-        _wait(lambda: stage.stored() or stage.over, UP_SECONDS)
+        _wait(lambda: bool(stage.stored()) or stage.over, UP_SECONDS)
         while not stage.over and time.monotonic() < ends:
-            if done < kills:
-                time.sleep(chance.uniform(0.02, 0.4))
+            time.sleep(chance.uniform(0.02, 0.4))
+            if done < kills and not stage.over:
                 name = "gateway" if done % 2 else chance.choice(names[1:])
-                if stage.over:
-                    break
-                stage.kill(name)
+                _kill(stage, name)
                 done += 1
-                if name == "gateway":  # it is of no use to kill what has not begun
-                    before = len(stage.stored())
-                    _wait(
-                        lambda before=before: len(stage.stored()) > before or stage.over, UP_SECONDS
-                    )
-            else:
-                time.sleep(0.2)
     finally:
         stage.end()
     return done
 
 
-def _wait(what, seconds: float) -> None:
+def _kill(stage: Stage, name: str) -> None:
+    """Kill one; after the gateway wait for a round, since what has not begun cannot be harmed."""
+    before = len(stage.stored())
+    stage.kill(name)
+    if name == "gateway":
+        _wait(lambda: len(stage.stored()) > before or stage.over, UP_SECONDS)
+
+
+def _wait(what: Callable[[], bool], seconds: float) -> None:
     ends = time.monotonic() + seconds
     while not what() and time.monotonic() < ends:
         time.sleep(0.1)
