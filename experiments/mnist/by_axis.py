@@ -52,15 +52,16 @@ class Sizes:
 
     def logs(self, name: str, shape: Sequence[int], whole: bool) -> Tensor:
         """Return log2 of s, if wanted in whole numbers by tensor and axis."""
-        found = torch.zeros(*shape) + self._log(name, -1, whole)
+        found = torch.zeros(*shape) + self.log(name, -1, whole)
         for axis in range(len(shape)) if len(shape) > 1 else ():
-            own = self._log(name, axis, False)
+            own = self.log(name, axis, False)
             own = own - own.mean()
             own = (own.round() if whole else own).clamp(-LOG_MOST, LOG_MOST)
             found = found + own.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return found
 
-    def _log(self, name: str, axis: int, whole: bool) -> Tensor:
+    def log(self, name: str, axis: int, whole: bool) -> Tensor:
+        """Return log2 of s for an axis, -1 for the tensor, if wanted in whole numbers."""
         mean, error = self.known[name, axis]
         found = -0.25 * torch.maximum(mean, 2 * error.sqrt()).clamp_min(1e-30).log2()
         return found.round() if whole else found
@@ -120,7 +121,7 @@ def train(
 
 def _logs(sizes: Sizes, name: str, like: Tensor, how: str) -> Tensor:
     if how == "tensor":
-        return sizes._log(name, -1, True).expand_as(like)
+        return sizes.log(name, -1, True).expand_as(like)
     return sizes.logs(name, _by_kernel(like).shape, how != "exact").reshape(like.shape)
 
 

@@ -6,8 +6,7 @@ on a small client does not load torch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from baffle.lazily import lazily
 
 _PUBLIC = {
     "advise": "baffle.api.advise",
@@ -20,9 +19,4 @@ _PUBLIC = {
 
 __version__ = "0.1.0"
 __all__ = ["BaffleError", "Result", "Settings", "__version__", "advise", "federate", "resolve"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'baffle' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+__getattr__ = lazily(__name__, _PUBLIC)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from baffle.cli.choosing import EVALUATIONS, Asked, choose, names_of, shown
-from baffle.cli.models import Classes, Json, Shape, _shape
+from baffle.cli.models import Classes, DataName, DataOptions, Example, Json, Shape, _shape
 from baffle.cli.output import Output
 from baffle.errors import ConfigError
 
@@ -35,15 +35,11 @@ Form = tuple[tuple[int, ...] | None, int, str]  # shape of a row, classes, where
 
 def advise(
     model: Models,
-    data: Annotated[str, typer.Option(help="A data set, for shape, classes and examples.")] = "",
-    data_options: Annotated[
-        str, typer.Option(help="Of the data set's loader, as size=28; commas between.")
-    ] = "",
+    data: DataName = "",
+    data_options: DataOptions = "",
     in_shape: Shape = "",
     classes: Classes = 10,
-    example: Annotated[
-        str, typer.Option(help="file.py:name of a function: B to (inputs, targets).")
-    ] = "",
+    example: Example = "",
     trained: Annotated[
         str, typer.Option(help="Parts to consider: all, lora, head; commas between.")
     ] = "all",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from baffle.cli.advise import _of_data
-from baffle.cli.models import Classes, Json, Shape, _shape
+from baffle.cli.models import Classes, DataName, DataOptions, Example, Json, Shape, _shape
 from baffle.cli.output import Output
 from baffle.errors import ConfigError
 
@@ -27,15 +27,11 @@ Source = Annotated[
 def export(
     model: Source,
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to make.")],
-    data: Annotated[str, typer.Option(help="A data set, for shape, classes and examples.")] = "",
-    data_options: Annotated[
-        str, typer.Option(help="Of the data set's loader, as size=28; commas between.")
-    ] = "",
+    data: DataName = "",
+    data_options: DataOptions = "",
     in_shape: Shape = "",
     classes: Classes = 10,
-    example: Annotated[
-        str, typer.Option(help="file.py:name of a function: B to (inputs, targets).")
-    ] = "",
+    example: Example = "",
     loss: Annotated[
         str, typer.Option(help="file.py:name of (output, target) to the mean loss of a batch.")
     ] = "",

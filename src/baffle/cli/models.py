@@ -27,6 +27,17 @@ Model = Annotated[
     typer.Argument(metavar="MODEL", help="lenet, wrn, … or package.module:name or file.py:name."),
 ]
 Shape = Annotated[str, typer.Option(help="Shape of one row for a named model, as 1,32,32.")]
+DataName = Annotated[
+    str, typer.Option("--data", help="A data set, for shape, classes and examples.")
+]
+DataOptions = Annotated[
+    str,
+    typer.Option("--data-options", help="Of the data set's loader, as size=28; commas between."),
+]
+Example = Annotated[
+    str,
+    typer.Option("--example", help="file.py:name of a function: B to (inputs, targets)."),
+]
 Classes = Annotated[int, typer.Option(help="Outputs of a named model.")]
 
 

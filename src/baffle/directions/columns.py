@@ -22,7 +22,7 @@ from baffle.errors import ProbeError
 
 
 @dataclass(frozen=True)
-class Place:
+class TensorColumns:
     """Where one tensor's numbers stand in a row.
 
     Args:
@@ -62,7 +62,7 @@ class Columns:
     signature: ModelSignature
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[TensorColumns, ...]:
         """One a trained tensor, in canonical order."""
         return tuple(self._placed())
 
@@ -71,11 +71,11 @@ class Columns:
         """Numbers a direction."""
         return self.places[-1].stop
 
-    def _placed(self) -> Iterator[Place]:
+    def _placed(self) -> Iterator[TensorColumns]:
         start = 0
         for _, tensor in self.signature.trained:
             factored = len(tensor.shape) >= 2
-            place = Place(
+            place = TensorColumns(
                 tensor, start, factor_lengths(tensor.shape) if factored else (tensor.size,)
             )
             yield place

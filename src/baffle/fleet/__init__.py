@@ -8,8 +8,9 @@ The names load what they need when they are first used: a client has no use for 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from baffle.lazily import lazily
 
 if TYPE_CHECKING:
     from baffle.fleet.asking import Outgoing
@@ -47,11 +48,7 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'baffle.fleet' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
-
+__getattr__ = lazily(__name__, _PLACES)
 
 __all__ = [
     "Backing",

@@ -5,8 +5,9 @@ The names load what they need when they are first used: a client keeps snapshots
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from baffle.lazily import lazily
 
 if TYPE_CHECKING:
     from baffle.ledger.chain import Row, genesis_link, row_link
@@ -20,10 +21,6 @@ _PLACES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'baffle.ledger' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
-
+__getattr__ = lazily(__name__, _PLACES)
 
 __all__ = ["Ledger", "Row", "genesis_link", "row_link"]

@@ -9,9 +9,10 @@ from torch import nn
 
 from baffle.bench.device.server import serve
 from baffle.config import resolve
-from baffle.drivers.device.command import main
+from baffle.drivers.device.command import LOCK, main
 from baffle.drivers.export import export
 from baffle.drivers.fleet.task import ServerTask
+from baffle.drivers.worker.locks import FileLock
 
 SETTINGS = {
     "rounds": 3,
@@ -62,3 +63,13 @@ def test_what_does_not_fit_is_one_sentence(made, tmp_path, capsys, arguments, sa
     given |= {"--server": "http://127.0.0.1:1"} | dict([arguments])
     assert main([word for pair in given.items() for word in pair]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_folder_is_one_process_s_at_a_time(made, tmp_path, capsys):
+    _, model, data = made
+    held = FileLock(tmp_path / LOCK)
+    assert held.take()
+    given = {"--model": model, "--data": data, "--state": tmp_path, "--server": "http://[::1]:1"}
+    assert main([str(word) for pair in given.items() for word in pair]) == 2
+    assert "in use by another device's process" in capsys.readouterr().err
+    held.release()

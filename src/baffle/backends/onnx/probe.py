@@ -104,7 +104,7 @@ class OnnxProbe:
             for start in range(0, len(points), self._graph.points):
                 stop = min(start + self._graph.points, len(points))
                 scaled = self._columns.scaled(points.part(start, stop), signs[start:stop])
-                losses = self._run(self._graph, {**batch, FACTORS: self._filled(scaled)})[0]
+                losses = self.sessions.run(self._graph, {**batch, FACTORS: self._filled(scaled)})[0]
                 found[rows, start:stop] = losses[: stop - start, : rows.stop - rows.start].T
         return found
 
@@ -129,7 +129,9 @@ class OnnxProbe:
     ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.bool_] | None]]:
         """Yield rows, their losses at the weights, and whether answers are right."""
         for rows, batch in self._batches(numbers, self.manifest.plain.batch):
-            found = [x[: rows.stop - rows.start] for x in self._run(self.manifest.plain, batch)]
+            found = [
+                x[: rows.stop - rows.start] for x in self.sessions.run(self.manifest.plain, batch)
+            ]
             yield rows, found[0], found[1] if len(found) > 1 else None
 
     def _batches(
@@ -145,11 +147,3 @@ class OnnxProbe:
         """Return a whole pass's rows, with unperturbed points behind."""
         missing = self._graph.points - len(scaled)
         return np.pad(scaled, ((0, missing), (0, 0))) if missing else scaled
-
-    def _run(self, graph: Graph, feeds: Mapping[str, NDArray]) -> list[NDArray]:
-        session = self.sessions.get(graph)
-        wanted = {i.name for i in session.get_inputs()}
-        try:
-            return session.run(None, {n: a for n, a in feeds.items() if n in wanted})
-        except Exception as problem:  # its errors have no common class but this
-            raise ProbeError(f"ONNX Runtime failed on {graph.file}: {problem}") from None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from baffle.backends.onnx.manifest import Graph, Manifest
 from baffle.backends.onnx.weights import Weights, WeightsFile
-from baffle.errors import ModelError
+from baffle.errors import ModelError, ProbeError
 
 PROVIDER = "CPUExecutionProvider"
 
@@ -60,6 +62,20 @@ class Sessions:
         if not self.file.holds(weights):
             self.close()
             self.file.write(weights)
+
+    def run(self, graph: Graph, feeds: Mapping[str, NDArray]) -> list[NDArray]:
+        """Return what a graph makes of arrays by name; those that it does not take are left out.
+
+        Raises:
+            ModelError: the graph cannot be loaded.
+            ProbeError: it failed.
+        """
+        session = self.get(graph)
+        wanted = {i.name for i in session.get_inputs()}
+        try:
+            return list(session.run(None, {n: a for n, a in feeds.items() if n in wanted}))
+        except Exception as problem:  # its errors have no common class but this
+            raise ProbeError(f"ONNX Runtime failed on {graph.file}: {problem}") from None
 
     def close(self) -> None:
         """Give the sessions' memory back."""

@@ -35,7 +35,7 @@ from baffle.backends.torch.losses import (
 from baffle.backends.torch.modes import evaluating
 from baffle.backends.torch.moved import Delta, Low, Moved
 from baffle.backends.torch.rank_one import outputs_at
-from baffle.directions.columns import Columns, Place
+from baffle.directions.columns import Columns, TensorColumns
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def _each(loss: Loss, outputs: Any, targets: Any) -> Tensor:
     return torch.vmap(torch.vmap(alone), in_dims=(0, None))(outputs, targets)
 
 
-def _delta(factors: Tensor, place: Place) -> Delta:
+def _delta(factors: Tensor, place: TensorColumns) -> Delta:
     """Return what is added to a tensor at the points, from its columns."""
     own = factors[:, place.start : place.stop]
     if len(place.lengths) == 1:

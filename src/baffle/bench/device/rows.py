@@ -150,7 +150,7 @@ def _speed(
 
     def plain() -> None:
         for _ in range(runs):
-            probe._run(manifest.plain, rows)
+            sessions.run(manifest.plain, rows)
 
     def probes() -> None:
         probe(weights, asked, numbers)

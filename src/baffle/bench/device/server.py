@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,8 @@ from baffle.drivers.fleet.serve import Serving
 from baffle.drivers.fleet.task import ServerTask
 from baffle.fleet import Outgoing
 from baffle.monitor import Many
+
+SECONDS = 600.0  # after which a client that answers with nothing but trouble is given up
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def _rounds(
     fleet = FleetSettings(min_clients=1, gather=0.0, poll=0.01)
     run = open_run(settings, fleet, lambda settings: task, folder)
     try:
-        Serving(run, Pipe(process), Many({})).serve()
+        ends = time.monotonic() + SECONDS
+        Serving(run, Pipe(process), Many({}), stop=lambda: time.monotonic() > ends).serve()
     finally:
         run.close()
 

@@ -7,16 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from baffle.backends.onnx.examples import ArrayExamples
 from baffle.backends.onnx.manifest import Manifest
 from baffle.backends.onnx.probe import OnnxProbe
 from baffle.directions import ModelSignature
 from baffle.errors import ModelError
 from baffle.protocol.exchange import Evaluation
-from baffle.protocol.exchange.answer import MAX_LOSS
-from baffle.protocol.messages import LOSS_EXPONENT
 from baffle.updates.state import Slot
 
 
@@ -53,9 +49,7 @@ class OnnxBacking:
             return None
         own = OnnxProbe(self.probe.sessions, self.held_out)
         found = own.evaluate(weights)
-        most = MAX_LOSS * 2.0**LOSS_EXPONENT
-        loss = max(-most, min(most, found.loss if np.isfinite(found.loss) else most))
-        return Evaluation(found.examples, found.right, round(loss * 2.0**-LOSS_EXPONENT))
+        return Evaluation.of(found.examples, found.right, found.loss)
 
 
 def own_copy(model: Path, state: Path, manifest: Manifest) -> Path:

@@ -27,10 +27,12 @@ from baffle.drivers.fleet.demands import demands_of
 from baffle.drivers.fleet.identity import own_secret, pin_of_key
 from baffle.drivers.http.caller import Caller
 from baffle.drivers.resident import peak_mib
+from baffle.drivers.worker.locks import FileLock
 from baffle.errors import BaffleError, ConfigError
 from baffle.fleet import FleetClient, FolderStore, Guard, Identity
 from baffle.protocol import Genesis
 
+LOCK = "lock"
 logger = logging.getLogger("baffle.device")
 
 
@@ -76,6 +78,9 @@ def main(arguments: Sequence[str]) -> int:
 def _work(given: argparse.Namespace) -> int:
     stopped = _stop_signals()
     given.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = FileLock(given.state / LOCK)
+    if not lock.take():
+        raise ConfigError(f"{given.state} is in use by another device's process")
     client, link = Device(given), _link(given)
     key = given.server_key or link.server_key.hex()
     guard = Guard(client.fleet, link.node, pin_of_key(key, "--server-key"), client.store)

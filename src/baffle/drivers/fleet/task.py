@@ -23,8 +23,6 @@ from baffle.drivers.local.task import OWN, Loss, Task, examples_of, task_of
 from baffle.errors import ConfigError, DataError
 from baffle.protocol import Genesis
 from baffle.protocol.exchange import Evaluation
-from baffle.protocol.exchange.answer import MAX_LOSS
-from baffle.protocol.messages import LOSS_EXPONENT
 from baffle.updates.state import Slot
 
 FINGERPRINT_EXAMPLES = 256
@@ -132,9 +130,7 @@ class TorchBacking:
         own = _Part(test, self.held_out)
         loss, accuracy = evaluate(self.task.model, dict(weights), own, self.task.loss)
         right = None if accuracy is None else round(accuracy * len(own))
-        most = MAX_LOSS * 2.0**LOSS_EXPONENT
-        bounded = max(-most, min(most, loss if np.isfinite(loss) else most))
-        return Evaluation(len(own), right, round(bounded * 2.0**-LOSS_EXPONENT))
+        return Evaluation.of(len(own), right, loss)
 
 
 def _bytes(tensor: Tensor) -> bytes:

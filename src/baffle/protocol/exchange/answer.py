@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 from dataclasses import dataclass
 
 from baffle.protocol.codec import MAX_COUNT, REPORT_HEADER
 from baffle.protocol.exchange import sums
 from baffle.protocol.exchange.reader import Reader, sized, u32
 from baffle.protocol.exchange.trouble import CODES, REASONS
-from baffle.protocol.messages import DIGEST_BYTES
+from baffle.protocol.messages import DIGEST_BYTES, LOSS_EXPONENT
 from baffle.quantisation import MAX_BITS
 from baffle.secagg.keys import ADVERT_BYTES
 
@@ -55,6 +56,13 @@ class Evaluation:
     examples: int
     right: int | None
     loss: int
+
+    @classmethod
+    def of(cls, examples: int, right: int | None, loss: float) -> Evaluation:
+        """Return an evaluation with a mean loss as it was found; beyond what fits it saturates."""
+        most = MAX_LOSS * 2.0**LOSS_EXPONENT
+        bounded = max(-most, min(most, loss if math.isfinite(loss) else most))
+        return cls(examples, right, round(bounded * 2.0**-LOSS_EXPONENT))
 
 
 @dataclass(frozen=True)
