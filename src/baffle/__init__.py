@@ -6,7 +6,8 @@ on a small client does not load torch.
 
 from __future__ import annotations
 
-from baffle.lazily import lazily
+from importlib import import_module
+from typing import Any
 
 _PUBLIC = {
     "advise": "baffle.api.advise",
@@ -19,4 +20,9 @@ _PUBLIC = {
 
 __version__ = "0.1.0"
 __all__ = ["BaffleError", "Result", "Settings", "__version__", "advise", "federate", "resolve"]
-__getattr__ = lazily(__name__, _PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'baffle' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

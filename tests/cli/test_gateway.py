@@ -38,6 +38,7 @@ def test_tokens_for_a_while(tmp_path, capsys):
     assert json.loads(path.read_text()) == {"until": until}
 
 
+@pytest.mark.slow
 def test_a_run_is_served_and_shown(tmp_path, capsys):
     run, port = tmp_path / "run", free_port()
     call_tokens = call(capsys, "gateway-token", "--run-dir", run, "--count", CLIENTS)[1]

@@ -40,7 +40,7 @@ def some_examples(*shape: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.fixture(scope="session")
 def perceptron(tmp_path_factory) -> Path:
-    return _exported(tmp_path_factory, small_perceptron(), some_examples(5), (4, 2), 4)
+    return _exported(tmp_path_factory, small_perceptron(), some_examples(5), (4,), 4)
 
 
 @pytest.fixture(scope="session")
@@ -52,12 +52,6 @@ def _exported(tmp_path_factory, module, examples, points, batch) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "model"
     export(module, nn.functional.cross_entropy, examples, folder, points, batch)
     return folder
-
-
-@pytest.fixture
-def own(tmp_path, perceptron):
-    """A copy of the perceptron whose weights a test may write."""
-    return copied(perceptron, tmp_path / "own")
 
 
 def copied(folder: Path, to: Path) -> Path:

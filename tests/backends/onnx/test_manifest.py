@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +31,27 @@ MANIFEST = Manifest(
     made_by={"baffle": "0.1.0"},
     difference=1e-7,
 )
+
+
+def folder_like_an_exported_one(folder: Path) -> Path:
+    """Write a folder whose files are what its page says; its graphs are none."""
+    folder.mkdir(parents=True)
+    weights = np.arange(48, dtype="<f4").tobytes()
+    (folder / "weights.bin").write_bytes(weights)
+    graphs = []
+    for graph in MANIFEST.graphs:
+        (folder / graph.file).write_bytes(graph.file.encode())
+        graphs.append(replace(graph, sha256=hashlib.sha256(graph.file.encode()).hexdigest()))
+    rest = hashlib.sha256(weights[128:]).hexdigest()
+    constants = replace(MANIFEST.constants, size=len(weights), sha256=rest)
+    page = replace(MANIFEST, graphs=tuple(graphs), constants=constants)
+    (folder / FILE).write_text(page.to_json(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def own(tmp_path) -> Path:
+    return folder_like_an_exported_one(tmp_path / "own")
 
 
 def test_a_page_comes_back():

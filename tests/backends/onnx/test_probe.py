@@ -11,6 +11,7 @@ from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe
 from baffle.backends.onnx.sessions import Sessions
 from baffle.backends.torch import TorchProbe, evaluate, initial_weights
 from baffle.directions import Place, Points, make_kind
+from baffle.drivers.export import export
 from baffle.drivers.local.task import TensorExamples
 from baffle.errors import DataError, ModelError, ProbeError
 from tests.backends.onnx.conftest import (
@@ -107,16 +108,23 @@ def test_evaluation_is_torchs(case):
     assert found.examples == len(slow.examples)
 
 
-def test_any_exported_pass_says_the_same(own):
-    manifest = Manifest.read(own)
+@pytest.mark.slow
+def test_any_exported_pass_says_the_same(tmp_path):
     x, y = some_examples(5)
+    export(small_perceptron(), nn.functional.cross_entropy, (x, y), tmp_path / "own", (4, 2), 4)
     examples = ArrayExamples({"input": x.numpy(), "target": y.numpy()})
-    sessions, weights = Sessions(own, manifest), initial_weights(small_perceptron())
+    sessions = Sessions(tmp_path / "own", Manifest.read(tmp_path / "own"))
+    weights = initial_weights(small_perceptron())
     each = [OnnxProbe(sessions, examples, p) for p in (4, 2)]
     asked, numbers = points(each[0], 7), np.arange(5)
     close(each[0](weights, asked, numbers), each[1](weights, asked, numbers))
-    with pytest.raises(ProbeError, match=r"expected a pass of \[2, 4\] points, got 3"):
-        OnnxProbe(sessions, examples, 3)
+
+
+def test_a_pass_that_was_not_exported_is_refused(perceptron):
+    x, y = some_examples(5)
+    examples = ArrayExamples({"input": x.numpy(), "target": y.numpy()})
+    with pytest.raises(ProbeError, match=r"expected a pass of \[4\] points, got 3"):
+        OnnxProbe(Sessions(perceptron, Manifest.read(perceptron)), examples, 3)
 
 
 def test_no_points_and_no_examples(case):

@@ -24,7 +24,7 @@ WITHIN = 1e-5  # of 1 + |loss|
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mixed") / "model"
     task = task_of(resolve(CONFIG))
-    export(task.model, task.loss, task.train.batch(np.arange(8)), folder, (8, 4), 5)
+    export(task.model, task.loss, task.train.batch(np.arange(8)), folder, (8,), 5)
     return folder
 
 
@@ -63,10 +63,18 @@ class Mixed(Loopback):
             client._make = lambda genesis, number=number: make(number, genesis)
 
 
-def test_a_mixed_federation_ends_with_the_same_bits_everywhere(tmp_path, model):
-    network = Mixed(tmp_path, backings(model, tmp_path))
-    done, told = served(opened(tmp_path, evaluate_every=2), network)
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory, model):
+    """The network and what was told, after the last round."""
+    folder = tmp_path_factory.mktemp("ended")
+    network = Mixed(folder, backings(model, folder))
+    done, told = served(opened(folder, evaluate_every=2), network)
     assert done
+    return network, told
+
+
+def test_a_mixed_federation_ends_with_the_same_bits_everywhere(ended):
+    network, told = ended
     assert len(told.rows) == CONFIG["rounds"]
     final = bytes.fromhex(told.rows[-1]["digest"])
     for client in network.clients.values():
@@ -76,9 +84,8 @@ def test_a_mixed_federation_ends_with_the_same_bits_everywhere(tmp_path, model):
     assert told.rows[2]["client_accuracy"] == pytest.approx(told.rows[1]["test_accuracy"])
 
 
-def test_both_find_the_same_losses_but_for_rounding(tmp_path, model):
-    served(opened(tmp_path), network := Mixed(tmp_path, backings(model, tmp_path)))
-    client = network.clients[101]
+def test_both_find_the_same_losses_but_for_rounding(ended):
+    client = ended[0].clients[101]
     genesis, weights = client._replica.genesis, client._replica.state.weights
     onnx = client._backing
     torch = backing_of(genesis, 1, None, None, {}, cross_entropy)

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
+from baffle.backends.onnx import Manifest
 from baffle.drivers.device.backing import own_copy
 from baffle.drivers.device.budget import Budget, kept, needed
 from baffle.drivers.device.conditions import Battery, Command
 from baffle.drivers.device.data import examples_of, held_out_of
 from baffle.drivers.device.loop import Loop
 from baffle.errors import ConfigError, DataError, LinkLost, ModelError, Refused
-from tests.backends.onnx.test_manifest import MANIFEST
+from tests.backends.onnx.test_manifest import MANIFEST, folder_like_an_exported_one
 
 # --- data
 
@@ -84,17 +85,16 @@ def test_what_was_taken_is_said():
 # --- its own copy
 
 
-def test_a_copy_that_is_not_whole_is_made_again(tmp_path, perceptron):
-    from baffle.backends.onnx import Manifest
-
-    manifest = Manifest.read(perceptron)
-    folder = own_copy(perceptron, tmp_path, manifest)
+def test_a_copy_that_is_not_whole_is_made_again(tmp_path):
+    model = folder_like_an_exported_one(tmp_path / "model")
+    manifest = Manifest.read(model)
+    folder = own_copy(model, tmp_path, manifest)
     (folder / manifest.plain.file).write_bytes(b"half")
-    assert own_copy(perceptron, tmp_path, manifest) == folder
+    assert own_copy(model, tmp_path, manifest) == folder
     manifest.check(folder)
     other = tmp_path / "other"
     other.mkdir()
-    for path in perceptron.iterdir():
+    for path in model.iterdir():
         (other / path.name).write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelError):
         own_copy(other, tmp_path / "state", manifest)

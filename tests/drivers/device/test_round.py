@@ -37,10 +37,10 @@ def made(tmp_path_factory):
     return module, parent / "model", parent / "data"
 
 
-@pytest.mark.parametrize("more", [{}, {"probe.num_local_steps": 2}])
-def test_a_device_follows_every_round_without_torch(made, more):
+@pytest.mark.parametrize("steps", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_a_device_follows_every_round_without_torch(made, steps):
     module, model, data = made
-    settings = resolve(SETTINGS, {"probe": {"num_local_steps": 2}} if more else {})
+    settings = resolve(SETTINGS, {"probe": {"num_local_steps": steps}})
     task = ServerTask(module, nn.functional.cross_entropy, None)
     found = serve(settings, task, model, data, memory=0.0)
     assert found["done"]  # it held the state, whose digest each plan named, after the last round

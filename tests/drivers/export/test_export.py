@@ -22,7 +22,11 @@ def linear() -> tuple[nn.Module, tuple[torch.Tensor, torch.Tensor]]:
 
 def test_the_page_says_what_was_exported(tmp_path):
     module, examples = linear()
+    before = {name: w.tobytes() for name, w in initial_weights(module).items()}
+    module.train()
     found = export(module, functional.cross_entropy, examples, tmp_path / "m", (2,), 3)
+    assert module.training
+    assert {name: w.tobytes() for name, w in initial_weights(module).items()} == before
     manifest = Manifest.read(tmp_path / "m")
     assert manifest == found.manifest
     assert manifest.signature == model_signature(module)
@@ -60,6 +64,7 @@ def test_other_types_than_float32_are_refused_by_name(tmp_path):
         export(module.bfloat16(), functional.cross_entropy, examples, tmp_path / "m", (2,), 3)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_mean_of_examples_is_refused_and_nothing_is_left(tmp_path):
     module, examples = linear()
 
@@ -85,6 +90,7 @@ def test_a_module_that_mixes_examples_is_refused(tmp_path):
         export(Mixing(), functional.cross_entropy, examples, tmp_path / "m", (2,), 3)
 
 
+@pytest.mark.slow
 def test_own_losses_and_named_inputs(tmp_path):
     class Two(nn.Module):
         def __init__(self):
@@ -100,12 +106,3 @@ def test_own_losses_and_named_inputs(tmp_path):
     assert found.manifest.spread == "dict"
     assert [a.name for a in found.manifest.inputs] == ["input.x", "input.number"]
     assert found.manifest.plain.outputs == ("losses",)
-
-
-def test_weights_come_back_as_they_were(tmp_path):
-    module, examples = linear()
-    before = {name: w.tobytes() for name, w in initial_weights(module).items()}
-    module.train()
-    export(module, functional.cross_entropy, examples, tmp_path / "m", (2,), 3)
-    assert module.training
-    assert {name: w.tobytes() for name, w in initial_weights(module).items()} == before
