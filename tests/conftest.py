@@ -14,6 +14,12 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import pytest  # noqa: E402
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Half as many again as there are cores: many a test waits for a clock or another process."""
+    cores = os.cpu_count() or 1
+    return cores + cores // 2
+
+
 @pytest.fixture(autouse=True, scope="session")
 def own_engine_cache(tmp_path_factory):
     """Keep measured choices in a folder of the tests' own, also in processes that they start."""

@@ -93,10 +93,8 @@ def test_a_cell_that_lost_its_line_runs_again_to_the_same_digest(finished, folde
     assert (folder / "README.md").read_bytes() == (finished / "README.md").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("how", "jobs"),
-    [(signal.SIGKILL, 1), pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "jobs"), [(signal.SIGKILL, 1), (signal.SIGTERM, 2)])
 def test_a_killed_study_goes_on_with_what_is_missing(how, jobs, folder, finished):
     command = [sys.executable, "-m", "experiments", MODULE, "--folder", str(folder)]
     environment = os.environ | {"TMPDIR": str(folder), "TINY_WAITS": "1"}

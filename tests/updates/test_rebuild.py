@@ -107,7 +107,7 @@ def small_parts(monkeypatch):
 
 
 @KINDS
-@pytest.mark.parametrize("largest", [3, 2**22, 2**50])
+@pytest.mark.parametrize("largest", [3, pytest.param(2**22, marks=pytest.mark.slow), 2**50])
 def test_memory_bounds_change_nothing(kind, largest, small_parts):
     found = [(), (17,), (1000,), (11, 13), (4, 3, 2, 5), (3, 2, 19), (2, 700), (700, 2)]
     signature = ModelSignature(tuple(TensorSpec(f"t{i}", s) for i, s in enumerate(found)))
