@@ -122,7 +122,8 @@ def _lines(found: Exported) -> str:
     lines = [
         f"{found.folder}: {found.size / 2**20:.1f} MiB, {manifest.signature.dimension:,} trained "
         f"weights, opset {manifest.opset}",
-        f"points at once: {passes}; {manifest.plain.batch} examples a pass",
+        f"points at once: {passes}; {manifest.plain.batch} examples a pass; directions of other "
+        "kinds than rank_one: one point after another",
         f"losses differ from torch's by {manifest.difference:.1e} at most, of 1 + |loss|",
         f"digest {manifest.digest}",
     ]

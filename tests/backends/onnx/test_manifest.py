@@ -25,6 +25,7 @@ MANIFEST = Manifest(
     graphs=(
         Graph("plain.onnx", 1, 4, ("losses", "right"), 64, "ab" * 32),
         Graph("pass-2.onnx", 2, 4, ("losses",), 256, "cd" * 32),
+        Graph("open.onnx", 1, 4, ("losses", "right"), 64, "01" * 32, takes_weights=True),
     ),
     constants=Constants("weights.bin", 4096, {"b": 0, "w": 64}, 128, "ef" * 32),
     opset=18,
@@ -63,8 +64,26 @@ def test_the_digest_ties_down_every_field():
         replace(MANIFEST, opset=19),
         replace(MANIFEST, constants=replace(MANIFEST.constants, sha256="00" * 32)),
         replace(MANIFEST, graphs=(MANIFEST.graphs[0], replace(MANIFEST.graphs[1], batch=5))),
+        replace(MANIFEST, graphs=MANIFEST.graphs[:2]),
     ]
-    assert len({m.digest for m in (MANIFEST, *other)}) == 4
+    assert len({m.digest for m in (MANIFEST, *other)}) == 5
+
+
+def test_graphs_are_told_apart():
+    assert [g.file for g in MANIFEST.passes] == ["pass-2.onnx"]
+    assert MANIFEST.open == MANIFEST.graphs[2]
+    assert replace(MANIFEST, graphs=MANIFEST.graphs[:2]).open is None
+
+
+def test_a_page_of_the_first_format_is_read_and_has_no_graph_that_takes_weights():
+    page = json.loads(MANIFEST.to_json()) | {"format": "baffle export 1"}
+    page["graphs"] = [
+        {name: value for name, value in graph.items() if name != "takes_weights"}
+        for graph in page["graphs"][:2]
+    ]
+    found = Manifest.from_json(json.dumps(page))
+    assert found == replace(MANIFEST, graphs=MANIFEST.graphs[:2])
+    assert found.open is None
 
 
 def changed(path: tuple, value: object) -> str:
@@ -82,7 +101,8 @@ def changed(path: tuple, value: object) -> str:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        (("format",), "baffle export 2", "expected 'baffle export 1' for format"),
+        (("format",), "baffle export 3", "one of baffle export 2, baffle export 1 for format"),
+        (("format",), ["baffle export 2"], "one of baffle export 2, baffle export 1 for format"),
         (("signature",), None, "expected a table for signature"),
         (("signature", "tensors", 0, 1), [-1], "a whole number from 0 for shape of b"),
         (("signature", "tensors", 0, 3), 1, "a name and whether it is trained"),
@@ -91,6 +111,12 @@ def changed(path: tuple, value: object) -> str:
         (("graphs", 0, "points"), 2, "a plain graph first"),
         (("graphs", 1, "points"), 1, "passes of two points or more"),
         (("graphs", 1, "points"), True, "a whole number from 1 for points"),
+        (("graphs", 0, "takes_weights"), True, "one that takes weights at most, behind all others"),
+        (("graphs", 1, "takes_weights"), True, "one that takes weights at most, behind all others"),
+        (("graphs", 2, "takes_weights"), False, "passes of two points or more"),
+        (("graphs", 2, "takes_weights"), None, "true or false for takes_weights"),
+        (("graphs", 2, "takes_weights"), 1, "true or false for takes_weights"),
+        (("graphs", 2, "points"), 2, "one point where weights are taken"),
         (("graphs", 1, "file"), "../pass.onnx", "a name without folders for file"),
         (("graphs", 1, "file"), "/etc/passwd", "a name without folders for file"),
         (("graphs", 1, "file"), "..", "a name without folders for file"),

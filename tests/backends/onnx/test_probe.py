@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe
+from baffle.backends.onnx.moved import moved_weights
 from baffle.backends.onnx.sessions import Sessions
 from baffle.backends.torch import TorchProbe, evaluate, initial_weights
-from baffle.directions import Place, Points, make_kind
+from baffle.backends.torch.materialise import perturbed_weights
+from baffle.directions import KINDS, Place, Points, make_kind
 from baffle.drivers.export import export
+from baffle.drivers.export.verify import verified
 from baffle.drivers.local.task import TensorExamples
 from baffle.errors import DataError, ModelError, ProbeError
 from tests.backends.onnx.conftest import (
+    EXAMPLES,
     copied,
     small_convolutions,
     small_perceptron,
@@ -135,20 +141,101 @@ def test_no_points_and_no_examples(case):
         fast(weights, points(fast, 2), np.arange(0))
 
 
-def test_directions_without_factors_are_refused(case):
+DENSE = tuple(name for name in KINDS if name != "rank_one")
+
+
+def pruned(module: nn.Module) -> dict[str, np.ndarray]:
+    """Return the module's weights with every second entry of its matrices and kernels at zero."""
+    weights = initial_weights(module)
+    for array in weights.values():
+        if array.ndim >= 2:
+            array.reshape(-1)[::2] = 0
+    return weights
+
+
+@pytest.mark.parametrize("kind", DENSE)
+@pytest.mark.parametrize(("count", "batch"), [(1, 1), (3, 4), (7, 11)])
+def test_directions_of_any_kind_say_what_the_slow_truth_says(case, kind, count, batch):
+    module, fast, slow = case
+    weights, asked = pruned(module), points(fast, count, kind=kind)
+    numbers = np.arange(batch)[::-1].copy()
+    found = fast.each(weights, asked, numbers)
+    close(found, slow.each(weights, asked, numbers))
+    assert count == 1 or not np.allclose(found[:, 0], found[:, 1])
+
+
+@pytest.mark.parametrize("kind", [*DENSE, "masked to a half"])
+def test_moved_weights_are_torchs_bit_for_bit(case, kind):
     module, fast, _ = case
-    with pytest.raises(ProbeError, match="expected rank_one directions, got gaussian"):
-        fast(initial_weights(module), points(fast, 2, kind="gaussian"), np.arange(2))
+    signature, weights = fast.manifest.signature, pruned(module)
+    asked = points(fast, 6, kind="masked" if " " in kind else kind)
+    if " " in kind:
+        asked = replace(asked, kind=make_kind("masked", 5, 0.5))
+    parameters = {name: torch.from_numpy(weights[name]) for name in weights}
+    known = perturbed_weights(parameters, signature, asked, weights)
+    for place, moved in enumerate(moved_weights(weights, signature, asked)):
+        for name, array in moved.items():
+            assert array.tobytes() == known[name][place].numpy().tobytes()
 
 
-def test_weights_that_do_not_fit_are_refused_before_anything_is_written(case):
+def test_a_masked_direction_moves_no_zero_of_a_pruned_tensor(case):
+    module, fast, _ = case
+    weights, asked = pruned(module), points(fast, 2, kind="masked")
+    for moved in moved_weights(weights, fast.manifest.signature, asked):
+        for name, array in moved.items():
+            if array.ndim >= 2:
+                np.testing.assert_array_equal(array == 0, weights[name] == 0)
+
+
+def test_other_directions_leave_the_file_of_weights_and_the_callers_alone(case):
+    module, fast, _ = case
+    weights = pruned(module)
+    kept = {name: w.tobytes() for name, w in weights.items()}
+    for array in weights.values():
+        array.flags.writeable = False
+    before = fast.sessions.file.path.read_bytes()
+    fast(weights, points(fast, 4, kind="masked"), np.arange(4))
+    assert {name: w.tobytes() for name, w in weights.items()} == kept
+    assert fast.sessions.file.path.read_bytes() == before
+
+
+def test_one_session_at_a_time_and_none_between_calls(case):
+    module, fast, _ = case
+    thrifty = OnnxProbe(Sessions(fast.sessions.folder, fast.manifest, one=True), fast.examples)
+    weights, asked = initial_weights(module), points(fast, 3, kind="gaussian")
+    found = thrifty(weights, asked, np.arange(5))
+    assert not thrifty.sessions._open
+    np.testing.assert_array_equal(found, fast(weights, asked, np.arange(5)))
+
+
+def test_an_old_export_refuses_directions_without_factors(case):
+    module, fast, _ = case
+    old = replace(fast.manifest, graphs=fast.manifest.graphs[:-1])
+    probe = OnnxProbe(Sessions(fast.sessions.folder, old), fast.examples)
+    with pytest.raises(ProbeError, match="expected rank_one directions, got gaussian: this model"):
+        probe(initial_weights(module), points(fast, 2, kind="gaussian"), np.arange(2))
+
+
+def test_an_export_compares_the_graph_that_takes_weights_with_torch(case):
+    module, fast, slow = case
+    folder, loss = fast.sessions.folder, nn.functional.cross_entropy
+    examples = slow.examples.batch(np.arange(EXAMPLES))
+    assert verified(module, loss, examples, folder, fast.manifest).difference < WITHIN
+    plain = (folder / fast.manifest.plain.file).read_bytes()  # takes no weights: nothing moves
+    (folder / fast.manifest.open.file).write_bytes(plain)
+    with pytest.raises(ModelError, match=f"{fast.manifest.open.file} says .* where torch says"):
+        verified(module, loss, examples, folder, fast.manifest)
+
+
+@pytest.mark.parametrize("kind", ["rank_one", "masked"])
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(case, kind):
     module, fast, _ = case
     weights = initial_weights(module)
     name = next(iter(weights))
     weights[name] = weights[name][..., None]
     before = fast.sessions.file.path.read_bytes()
     with pytest.raises(ModelError, match="weights do not fit the exported model"):
-        fast(weights, points(fast, 2), np.arange(2))
+        fast(weights, points(fast, 2, kind=kind), np.arange(2))
     assert fast.sessions.file.path.read_bytes() == before
 
 

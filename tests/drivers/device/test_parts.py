@@ -11,11 +11,13 @@ import pytest
 
 from baffle.backends.onnx import Manifest
 from baffle.drivers.device.backing import own_copy
-from baffle.drivers.device.budget import Budget, kept, needed
+from baffle.drivers.device.budget import Budget, kept, needed, needed_to_move
 from baffle.drivers.device.conditions import Battery, Command
 from baffle.drivers.device.data import examples_of, held_out_of
 from baffle.drivers.device.loop import Loop
 from baffle.errors import ConfigError, DataError, LinkLost, ModelError, Refused
+from baffle.protocol import Genesis
+from baffle.updates import UpdateSpec
 from tests.backends.onnx.test_manifest import MANIFEST, folder_like_an_exported_one
 
 # --- data
@@ -61,7 +63,7 @@ def test_no_code_of_a_data_file_is_run(tmp_path):
 # --- memory
 
 GRAPHS = tuple(replace(MANIFEST.graphs[1], points=p, activations=p * 2**20) for p in (16, 8, 4))
-LARGE = replace(MANIFEST, graphs=(MANIFEST.graphs[0], *GRAPHS))
+LARGE = replace(MANIFEST, graphs=(MANIFEST.graphs[0], *GRAPHS, MANIFEST.graphs[-1]))
 
 
 @pytest.mark.parametrize(("room", "place"), [(None, 0), (0.0, 0), (-0.1, 1), (-16.0, 2)])
@@ -74,6 +76,28 @@ def test_a_budget_that_nothing_fits_is_refused_with_what_it_would_take():
     least = needed(LARGE, GRAPHS[-1], 100)
     with pytest.raises(ConfigError, match=f"a memory budget of {least:.0f} MiB or more"):
         Budget(least - 1).choose(LARGE, taken=100)
+
+
+def genesis_of(**probe: object) -> Genesis:
+    update = UpdateSpec()
+    return Genesis("baffle", 1, LARGE.signature, update, b"\0" * 32, {"probe": probe})
+
+
+@pytest.mark.parametrize("kind", ["rademacher", "gaussian", "masked"])
+def test_directions_that_are_drawn_by_entry_have_a_need_of_their_own(kind):
+    run = genesis_of(directions=kind)
+    least = needed_to_move(LARGE, LARGE.open, kind, 100)
+    Budget(least).require(LARGE, run, 100)
+    Budget(0).require(LARGE, run, 100)
+    with pytest.raises(ConfigError, match=f"{least:.0f} MiB or more for {kind} directions"):
+        Budget(least - 1).require(LARGE, run, 100)
+    Budget(least - 1).require(LARGE, genesis_of(directions="rank_one"), 100)
+
+
+@pytest.mark.parametrize("probe", [None, [], {"directions": 3}, {}])
+def test_a_genesis_that_names_no_directions_is_taken_as_rank_one(probe):
+    run = replace(genesis_of(), settings={"probe": probe})
+    Budget(1).require(LARGE, run, 100)
 
 
 def test_what_was_taken_is_said():

@@ -30,14 +30,15 @@ def test_the_page_says_what_was_exported(tmp_path):
     manifest = Manifest.read(tmp_path / "m")
     assert manifest == found.manifest
     assert manifest.signature == model_signature(module)
-    assert [g.points for g in manifest.graphs] == [1, 2]
+    assert [g.points for g in manifest.graphs] == [1, 2, 1]
+    assert manifest.open == manifest.graphs[-1]
     assert manifest.plain.outputs == ("losses", "right")
     assert 0 <= manifest.difference < 1e-6
     weights = WeightsFile(tmp_path / "m", manifest).read()
     for name, w in initial_weights(module).items():
         np.testing.assert_array_equal(weights[name], w)
     assert {p.name for p in (tmp_path / "m").iterdir()} == {
-        "manifest.json", "plain.onnx", "pass-2.onnx", "weights.bin",
+        "manifest.json", "plain.onnx", "pass-2.onnx", "open.onnx", "weights.bin",
     }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from typing import Any
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.errors import ModelError
 
-FORMAT = "baffle export 1"
+FORMAT = "baffle export 2"
+BEFORE = "baffle export 1"  # had no graph that takes weights, and no word on it
 FILE = "manifest.json"
 MOST_BYTES = 2**26  # of a manifest; a larger one is none of ours
 PAGE = 4096  # constants behind the trained tensors begin here, so that a runtime can map them
@@ -39,11 +40,13 @@ class Graph:
 
     Args:
         file: its name in the folder.
-        points: P of a pass; 1 for the plain one, which has no factors.
+        points: P of a pass; 1 for those that have no factors.
         batch: B, examples a run.
         outputs: names of what it returns: losses [P, B], or [B] and perhaps which are right [B].
         activations: bytes that a run held beyond weights, as measured when it was exported.
         sha256: of the file, hexadecimal.
+        takes_weights: whether the trained tensors are inputs, float32 under their own names, and
+            not constants.
     """
 
     file: str
@@ -52,6 +55,7 @@ class Graph:
     outputs: tuple[str, ...]
     activations: int
     sha256: str
+    takes_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Manifest:
         signature: of the model, as in a run's genesis.
         inputs, targets: the arrays of a batch.
         spread: whether inputs are one array, a tuple ("tuple") or by name ("dict").
-        graphs: the plain one first, then passes by falling P.
+        graphs: the plain one first, then passes by falling P, then the one that takes weights.
         constants: the file beside them.
         opset: of the graphs.
         made_by: names and versions.
@@ -106,7 +110,12 @@ class Manifest:
     @property
     def passes(self) -> tuple[Graph, ...]:
         """The graphs with factors, the largest P first."""
-        return self.graphs[1:]
+        return tuple(graph for graph in self.graphs[1:] if not graph.takes_weights)
+
+    @property
+    def open(self) -> Graph | None:
+        """The graph that takes weights, for directions without factors; None in a format 1."""
+        return self.graphs[-1] if self.graphs[-1].takes_weights else None
 
     @property
     def digest(self) -> str:
@@ -210,9 +219,8 @@ class _Reader:
 
     def manifest(self, page: Any) -> Manifest:
         page = self._table(page, "the page")
-        if page.get("format") != FORMAT:
-            self._wrong("format", repr(FORMAT), page.get("format"))
-        graphs = tuple(self._graph(g) for g in self._list(page, "graphs"))
+        old = self._one_of(page, "format", (FORMAT, BEFORE)) == BEFORE
+        graphs = tuple(self._graph(g, old) for g in self._list(page, "graphs"))
         found = Manifest(
             self._signature(self._table(page.get("signature"), "signature")),
             tuple(self._array(a, "inputs") for a in self._list(page, "inputs")),
@@ -230,6 +238,10 @@ class _Reader:
     def _fit(self, found: Manifest) -> None:
         if not found.graphs or not found.inputs or found.plain.points != 1:
             self._wrong("graphs", "a plain graph first, and inputs", len(found.graphs))
+        if any(g.takes_weights for g in found.graphs[:-1]) or found.plain.takes_weights:
+            self._wrong("graphs", "one that takes weights at most, behind all others", "others")
+        if found.open is not None and found.open.points != 1:
+            self._wrong("graphs", "one point where weights are taken", found.open.points)
         if any(g.points < 2 for g in found.passes) or len({g.batch for g in found.passes}) > 1:
             self._wrong("graphs", "passes of two points or more and of one batch", "others")
         sizes = {t.name: 4 * t.size for _, t in found.signature.trained}
@@ -259,7 +271,7 @@ class _Reader:
             )
         return ModelSignature(tuple(tensors), self._hex(table, "frozen"))
 
-    def _graph(self, row: Any) -> Graph:
+    def _graph(self, row: Any, old: bool) -> Graph:
         table = self._table(row, "graphs")
         outputs = self._list(table, "outputs")
         return Graph(
@@ -269,6 +281,7 @@ class _Reader:
             tuple(self._text(name, "outputs") for name in outputs),
             self._count(table, "activations", least=0),
             self._text(table.get("sha256"), "sha256"),
+            not old and self._flag(table, "takes_weights"),
         )
 
     def _constants(self, table: Mapping[str, Any]) -> Constants:
@@ -312,6 +325,10 @@ class _Reader:
             value if isinstance(value, list) else self._wrong(field, "a shape", value)
         )
         return tuple(self._whole(side, f"shape of {field}", 0) for side in sides)
+
+    def _flag(self, table: Mapping[str, Any], field: str) -> bool:
+        value = table.get(field)
+        return value if isinstance(value, bool) else self._wrong(field, "true or false", value)
 
     def _count(self, table: Mapping[str, Any], field: str, least: int = 1) -> int:
         return self._whole(table.get(field), field, least)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from baffle.backends.onnx.examples import ArrayExamples
 from baffle.backends.onnx.manifest import Graph
+from baffle.backends.onnx.moved import moved_weights
 from baffle.backends.onnx.sessions import Sessions
 from baffle.backends.onnx.weights import Weights
 from baffle.directions import Points
 from baffle.directions.columns import Columns
+from baffle.directions.rank_one import RankOneKind
 from baffle.errors import ProbeError
 
 FACTORS = "factors"
@@ -32,6 +34,9 @@ class OnnxProbe:
 
     A graph takes P points and B examples a run, no more and no fewer: what is left of a plan's
     points and of a batch is filled up, and what came of the filling is left out.
+
+    Rank-one directions go P at a time through a graph that takes their factors. Directions of any
+    other kind go point after point through the one that takes weights.
 
     Args:
         sessions: of the exported folder.
@@ -69,7 +74,7 @@ class OnnxProbe:
         The weights are read only. A mean is taken in float64 over losses in float32.
 
         Raises:
-            ProbeError: no examples, or directions that are not rank-one.
+            ProbeError: no examples, or directions that are not rank-one and an old export.
             ModelError: the weights do not fit.
         """
         if not len(points):
@@ -86,11 +91,31 @@ class OnnxProbe:
         Raises:
             ProbeError, ModelError: as a call.
         """
-        self.sessions.load(weights)
         try:
-            return self._each(points, example_numbers)
+            if isinstance(points.kind, RankOneKind):
+                self.sessions.load(weights)
+                return self._each(points, example_numbers)
+            return self._each_moved(weights, points, example_numbers)
         finally:
             self.sessions.rest()
+
+    def _each_moved(
+        self, weights: Weights, points: Points, example_numbers: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the losses at points whose directions have no factors."""
+        graph = self.manifest.open
+        if graph is None:
+            raise ProbeError(
+                f"expected rank_one directions, got {points.kind.name}: this model was exported "
+                "by an older version, whose folders have no graph for them; export it again"
+            )
+        self.sessions.file.require(weights)
+        found = np.empty((len(example_numbers), len(points)))
+        for place, moved in enumerate(moved_weights(weights, self.manifest.signature, points)):
+            for rows, batch in self._batches(example_numbers, graph.batch):
+                losses = self.sessions.run(graph, {**batch, **moved})[0]
+                found[rows, place] = losses[: rows.stop - rows.start]
+        return found
 
     def _each(self, points: Points, example_numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         if not points.signs.any():  # the unperturbed point, once or more often

@@ -38,7 +38,7 @@ class WeightsFile:
 
     def holds(self, weights: Weights) -> bool:
         """Say whether the file's tensors are these, bit for bit."""
-        self._require(weights)
+        self.require(weights)
         return all(
             np.array_equal(
                 self._tensor(name).view(np.uint32),
@@ -53,7 +53,7 @@ class WeightsFile:
         Raises:
             ModelError: a name or shape does not fit; nothing has been written then.
         """
-        self._require(weights)
+        self.require(weights)
         with self.path.open("r+b") as file:
             for name, start in self._starts.items():
                 file.seek(start)
@@ -67,7 +67,12 @@ class WeightsFile:
             raise ModelError(f"{self.path} ends before the tensor {name}")
         return found.reshape(shape)
 
-    def _require(self, weights: Weights) -> None:
+    def require(self, weights: Weights) -> None:
+        """Compare names and shapes with the file's.
+
+        Raises:
+            ModelError: a name or shape does not fit; says which.
+        """
         found = {name: w.shape for name, w in weights.items()}
         if found != self._shapes:
             ours, theirs = self._shapes.items(), found.items()

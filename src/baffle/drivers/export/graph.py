@@ -1,8 +1,9 @@
 """A traced pass as an ONNX graph whose weights stand in a file beside it.
 
 PyTorch's exporter translates the operations. Here inputs get their names, the trained tensors
-become constants (a runtime packs constant weights once, for a product twice as fast), and every
-constant of some size moves to the file, the trained ones first.
+become constants (a runtime packs constant weights once, for a product twice as fast) in all graphs
+but the one that takes weights, and every constant of some size moves to the file, the trained ones
+first.
 """
 
 from __future__ import annotations
@@ -44,12 +45,14 @@ class Names:
 
 
 def to_onnx(traced: Traced, names: Names) -> ModelProto:
-    """Return the graph with everything inside, the trained tensors as constants.
+    """Return the graph, with the trained tensors as inputs behind the others.
 
     Raises:
         ModelError: the exporter has no translation for an operation; names it.
     """
     wanted = (*names.inputs, *names.weights)
+    if len(set(wanted)) != len(wanted):
+        raise ModelError(f"expected inputs and trained tensors of different names, got {wanted}")
     with _quiet():
         try:
             program = torch.onnx.export(
@@ -65,8 +68,6 @@ def to_onnx(traced: Traced, names: Names) -> ModelProto:
             raise ModelError(f"this model has no ONNX graph: {_reason(problem)}") from None
     assert program is not None
     model = program.model_proto
-    values = dict(zip(wanted, traced.example, strict=True))
-    _make_constant(model, {name: values[name].numpy() for name in names.weights})
     model.ir_version = min(model.ir_version, IR_VERSION)
     for node in model.graph.node:
         node.ClearField("metadata_props")
@@ -76,8 +77,12 @@ def to_onnx(traced: Traced, names: Names) -> ModelProto:
     return model
 
 
-def _make_constant(model: ModelProto, weights: Mapping[str, NDArray[np.float32]]) -> None:
-    """Turn inputs into constants with these values; one that nothing reads is left out."""
+def with_constants(model: ModelProto, weights: Mapping[str, NDArray[np.float32]]) -> ModelProto:
+    """Return a graph whose inputs of these names are constants with these values.
+
+    One that nothing reads is left out.
+    """
+    model = ModelProto.FromString(model.SerializeToString())
     graph = model.graph
     inputs = [x for x in graph.input if x.name not in weights]
     del graph.input[:]
@@ -88,6 +93,7 @@ def _make_constant(model: ModelProto, weights: Mapping[str, NDArray[np.float32]]
         for name, value in weights.items()
         if name in read
     )
+    return model
 
 
 def _reason(problem: BaseException) -> str:

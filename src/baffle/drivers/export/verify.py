@@ -21,15 +21,18 @@ from baffle.backends.onnx.sessions import Sessions
 from baffle.backends.torch import TorchProbe, initial_weights
 from baffle.backends.torch.examples import batch_size
 from baffle.backends.torch.losses import Loss
-from baffle.directions import Place, Points
+from baffle.directions import Kind, Place, Points
+from baffle.directions.rademacher import Rademacher
 from baffle.directions.rank_one import RankOneKind
 from baffle.errors import ModelError
+from baffle.updates.grid import STEP_EXPONENT, on_grid
 
 FAR, NEAR = -2, -9  # log2 of the moves in units of each tensor's size
 LOST = -4  # log2 of the moves of a tensor of zeros
 # float32 losses of two programs: sums in another order, over some dozens of layers.
 TOLERANCE = 1e-4
 MOST = 4  # examples of a comparison
+MOVED = 3  # points of the graph that takes weights: both signs, and none
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,12 @@ def verified(
     plain = _points(manifest, weights, 1, FAR)
     probe = OnnxProbe(sessions, arrays, manifest.passes[0].points)
     worst = max(worst, _difference(probe, slow, weights, plain, numbers, manifest.plain.file))
+    if manifest.open is not None:
+        for far in (FAR, NEAR):
+            points = _points(manifest, weights, MOVED, far, Rademacher())
+            worst = max(
+                worst, _difference(probe, slow, weights, points, numbers, manifest.open.file)
+            )
     return replace(manifest, difference=worst)
 
 
@@ -99,14 +108,21 @@ def _difference(
 
 
 def _points(
-    manifest: Manifest, weights: Mapping[str, NDArray[np.float32]], count: int, far: int
+    manifest: Manifest,
+    weights: Mapping[str, NDArray[np.float32]],
+    count: int,
+    far: int,
+    kind: Kind = RankOneKind(),  # noqa: B008
 ) -> Points:
     """Return the unperturbed point alone, or last of `count`, the others with both signs."""
     signs = np.where(np.arange(count) % 2, -1, 1).astype(np.int8)
     signs[-1] = 0
-    exponents = tuple(_size(weights[t.name]) + far for _, t in manifest.signature.trained)
+    names = [tensor.name for _, tensor in manifest.signature.trained]
+    exponents = tuple(  # int8 weights move by a step: what moves further is no int8
+        STEP_EXPONENT if on_grid(name) else _size(weights[name]) + far for name in names
+    )
     directions = np.arange(count, dtype=np.uint32)
-    return Points(Place(0, 0), RankOneKind(), exponents, directions, signs)
+    return Points(Place(0, 0), kind, exponents, directions, signs)
 
 
 def _size(weights: NDArray[np.float32]) -> int:

@@ -25,11 +25,20 @@ from baffle.backends.torch.losses import Loss
 from baffle.backends.torch.traced import Traced, traced_pass, traced_plain
 from baffle.directions import ModelSignature
 from baffle.directions.columns import Columns
-from baffle.drivers.export.graph import OPSET, Names, constants, peak_bytes, point_to, to_onnx
+from baffle.drivers.export.graph import (
+    OPSET,
+    Names,
+    constants,
+    peak_bytes,
+    point_to,
+    to_onnx,
+    with_constants,
+)
 from baffle.drivers.export.verify import verified
 from baffle.errors import ModelError
 
 CONSTANTS, ALIGNED = "weights.bin", 64
+PLAIN, OPEN = "plain.onnx", "open.onnx"  # the latter takes weights: any kind of direction
 POINTS = (32, 16, 8, 4, 2)
 BATCH = 8
 
@@ -118,39 +127,57 @@ def _write(
     batch: int,
 ) -> Manifest:
     inputs, targets, spread = arrays_of(*examples)
-    trained = [place.tensor.name for place in columns.places]
+    weights = _weights(traced[1], columns)
     given = tuple(a.name for a in (*inputs, *targets))
-    models: dict[int, ModelProto] = {}
-    outputs: dict[int, tuple[str, ...]] = {}
-    for count, one in traced.items():
-        names = given if count == 1 else (*given, FACTORS)
-        outputs[count] = ("losses", "right")[: _results(one)]
-        models[count] = to_onnx(one, Names(names, tuple(trained), outputs[count]))
-    peaks = {count: peak_bytes(model) for count, model in models.items()}
-    values = constants(list(models.values()), trained)
-    for place in columns.places:  # one that no graph reads is kept all the same
-        values.setdefault(place.tensor.name, _weight(traced[1], trained, place.tensor.name))
-    where = _laid_out(folder / CONSTANTS, values, trained)
+    models = _models(traced, given, weights)
+    peaks = {name: peak_bytes(model) for name, (model, *_) in models.items()}
+    values = constants([model for model, *_ in models.values()], list(weights))
+    for name, value in weights.items():  # one that no graph reads is kept all the same
+        values.setdefault(name, value)
+    where = _laid_out(folder / CONSTANTS, values, list(weights))
     graphs = []
-    for count, model in models.items():
+    for name, (model, count, outputs) in models.items():
         point_to(model, CONSTANTS, where)
-        path = folder / ("plain.onnx" if count == 1 else f"pass-{count}.onnx")
         data = model.SerializeToString(deterministic=True)
-        path.write_bytes(data)
+        (folder / name).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        held = peaks[count]
-        graphs.append(Graph(path.name, count, batch, outputs[count], held, digest))
-    path = folder / CONSTANTS
-    begin = _begin(where, trained)
-    kept = Constants(
-        CONSTANTS,
-        path.stat().st_size,
-        {name: where[name][0] for name in trained},
-        begin,
-        hashlib.sha256(path.read_bytes()[begin:]).hexdigest(),
-    )
+        graphs.append(Graph(name, count, batch, outputs, peaks[name], digest, name == OPEN))
+    kept = _kept(folder / CONSTANTS, where, list(weights))
     made_by = {name: version(name) for name in ("baffle", "torch", "onnx", "onnxscript")}
     return Manifest(signature, inputs, targets, spread, tuple(graphs), kept, OPSET, made_by, 0.0)
+
+
+def _models(
+    traced: dict[int, Traced], given: tuple[str, ...], weights: dict[str, NDArray[np.float32]]
+) -> dict[str, tuple[ModelProto, int, tuple[str, ...]]]:
+    """Return graph, P and outputs by file: plain, passes, and the plain one that takes weights."""
+    models: dict[str, tuple[ModelProto, int, tuple[str, ...]]] = {}
+    for count, one in traced.items():
+        inputs = given if count == 1 else (*given, FACTORS)
+        outputs = ("losses", "right")[: _results(one)]
+        found = to_onnx(one, Names(inputs, tuple(weights), outputs))
+        models[PLAIN if count == 1 else f"pass-{count}.onnx"] = (
+            with_constants(found, weights), count, outputs,
+        )  # fmt: skip
+        if count == 1:
+            open_ = found, count, outputs
+    models[OPEN] = open_
+    return models
+
+
+def _weights(plain: Traced, columns: Columns) -> dict[str, NDArray[np.float32]]:
+    """Return the trained tensors, in the order in which a graph takes them."""
+    names = [place.tensor.name for place in columns.places]
+    behind = plain.example[len(plain.example) - len(names) :]
+    return {name: value.numpy() for name, value in zip(names, behind, strict=True)}
+
+
+def _kept(path: Path, where: dict[str, tuple[int, int]], trained: Sequence[str]) -> Constants:
+    """Return what the page says of the file of constants."""
+    begin = _begin(where, trained)
+    rest = hashlib.sha256(path.read_bytes()[begin:]).hexdigest()
+    starts = {name: where[name][0] for name in trained}
+    return Constants(CONSTANTS, path.stat().st_size, starts, begin, rest)
 
 
 def _results(traced: Traced) -> int:
@@ -158,10 +185,6 @@ def _results(traced: Traced) -> int:
     node = next(n for n in traced.graph.graph.nodes if n.op == "output")
     found = node.args[0]
     return len(found) if isinstance(found, (tuple, list)) else 1
-
-
-def _weight(traced: Traced, trained: Sequence[str], name: str) -> NDArray[np.float32]:
-    return traced.example[len(traced.example) - len(trained) + trained.index(name)].numpy()
 
 
 def _laid_out(
