@@ -13,8 +13,13 @@ from baffle.directions import Place, Points, make_kind
 from baffle.drivers.device.backing import OnnxBacking, own_copy
 from baffle.drivers.export import export
 from baffle.drivers.fleet.task import backing_of
+from baffle.drivers.http.listener import Tls
+from baffle.drivers.http.serve import Watching
+from baffle.drivers.local.metrics import read_metrics
 from baffle.drivers.local.task import task_of
-from tests.drivers.fleet.loopback import CONFIG, Loopback, opened, served
+from tests.drivers.fleet.loopback import CLIENTS, CONFIG, Loopback, opened, served
+from tests.drivers.http.live import HOST, Device, roster_of, serve
+from tests.drivers.http.scripted import certificates
 
 ONNX = (1, 2)  # clients without torch
 WITHIN = 1e-5  # of 1 + |loss|
@@ -102,3 +107,30 @@ def test_both_find_the_same_losses_but_for_rounding(ended):
     found, known = (b.probe(weights, asked, numbers) for b in (onnx, torch))
     assert (np.abs(found - known) <= WITHIN * (1 + np.abs(known))).all()
     assert not np.array_equal(found, np.zeros_like(found))
+
+
+@pytest.mark.slow
+def test_the_same_over_https(tmp_path, model):
+    make, devices = backings(model, tmp_path), []
+    ca, certificate, key = certificates(tmp_path)
+    tokens = [roster_of(tmp_path / "run").issue(None) for _ in range(CLIENTS)]
+
+    def listening(port):
+        for number, token in enumerate(tokens):
+            url = f"https://{HOST}:{port}"
+            device = Device(tmp_path / "devices", number, url, token.text, ca=ca)
+            device.client._make = lambda genesis, number=number: make(number, genesis)
+            devices.append(device)
+            device.start()
+
+    config = CONFIG | {"rounds": 3}
+    watching = Watching(listening=listening)
+    assert serve(tmp_path / "run", 0, config, watching, tls=Tls(certificate, key)).done
+    for device in devices:
+        device.join(10)
+    rows = read_metrics(tmp_path / "run")
+    assert [row["reports"] for row in rows] == [CLIENTS] * 3
+    assert rows[-1]["faults"] == {}
+    assert {device.digest for device in devices} == {rows[-1]["digest"]}
+    kinds = [type(device.client._backing).__name__ for device in devices]
+    assert kinds == ["TorchBacking", "OnnxBacking", "OnnxBacking"]

@@ -15,13 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from baffle.backends.onnx.manifest import Manifest
-from baffle.backends.onnx.probe import OnnxProbe
-from baffle.backends.onnx.sessions import PROVIDER, Sessions
-from baffle.drivers.device.backing import OnnxBacking, own_copy
+from baffle.backends.onnx.sessions import PROVIDER
 from baffle.drivers.device.budget import Budget, kept
 from baffle.drivers.device.conditions import Battery, Command, Condition
-from baffle.drivers.device.data import examples_of, held_out_of
+from baffle.drivers.device.exported import Exported, Place
 from baffle.drivers.device.loop import Loop
 from baffle.drivers.fleet.demands import demands_of
 from baffle.drivers.fleet.identity import own_secret, pin_of_key
@@ -30,7 +27,6 @@ from baffle.drivers.resident import peak_mib
 from baffle.drivers.worker.locks import FileLock
 from baffle.errors import BaffleError, ConfigError
 from baffle.fleet import FleetClient, FolderStore, Guard, Identity
-from baffle.protocol import Genesis
 
 LOCK = "lock"
 logger = logging.getLogger("baffle.device")
@@ -109,38 +105,25 @@ class Device:
     """
 
     def __init__(self, given: argparse.Namespace) -> None:
-        self._given = given
-        self.manifest = Manifest.read(given.model)
         self.budget = Budget(given.memory)
         self.store = FolderStore(given.state)
         secret = own_secret(given.state)
+        place = Place(
+            given.model, given.data, given.state, given.memory, given.threads, given.provider
+        )
+        self._exported = Exported(place, peak_mib())
         self.fleet = FleetClient(
             Identity(lambda genesis: secret, given.client),
-            self._backing,
+            self._exported.backing,
             self.store,
             time.perf_counter,
             demands_of(_demands(given.demand)),
         )
-        self._graph = self.budget.choose(self.manifest, peak_mib())
-        self._examples = examples_of(given.data, self.manifest)
-        self._held_out = held_out_of(given.data, self.manifest)
-
-    def _backing(self, genesis: Genesis) -> OnnxBacking:
-        given = self._given
-        graph = self._graph
-        folder = own_copy(given.model, given.state, self.manifest)
-        thrifty = self.budget.most > 0
-        sessions = Sessions(folder, self.manifest, given.threads, given.provider, thrifty)
-        logger.info(
-            "run %s: %d points at once, %d examples", genesis.run.hex(), graph.points,
-            len(self._examples),
-        )  # fmt: skip
-        return OnnxBacking(OnnxProbe(sessions, self._examples, graph.points), self._held_out)
 
     @property
     def points(self) -> int:
         """Of a pass, as the memory allows."""
-        return self._graph.points
+        return self._exported.graph.points
 
     @property
     def done(self) -> bool:

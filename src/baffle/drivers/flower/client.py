@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from baffle.drivers.flower.exported import is_exported
 from baffle.errors import ConfigError, DecodeError
 
 NUMBERS = ("client", "partition-id")
@@ -61,7 +62,10 @@ def answer_of(parts: list[bytes], context: Any, functions: Mapping[str, Any]) ->
     fleet = _fleet(context.run_config)
     simulation = _is_simulated()
     options = options_of(context, fleet, functions, simulation)
-    references = all(options[name] or functions[name] is None for name in functions)
+    # A node with an exported model calls none of the functions, named or not.
+    references = is_exported(context.node_config) or all(
+        options[name] or functions[name] is None for name in functions
+    )
     process = fleet.get("process", "auto")
     if process == "lasting" and not references:
         raise ConfigError("fleet.process is lasting: make_model and the like must be importable")

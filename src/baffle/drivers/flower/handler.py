@@ -6,11 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from baffle.drivers.fleet.demands import demands_of
 from baffle.drivers.fleet.identity import own_secret, pin_of_key
+from baffle.drivers.flower.exported import DATA, MODEL, exported_maker, is_exported
 from baffle.errors import ConfigError
 from baffle.fleet import Backing, FleetClient, FolderStore, Guard, Identity, Keys, Store
 from baffle.protocol import Genesis
@@ -83,11 +85,15 @@ def maker_of(
 
     Args:
         options: as a client's process is started with.
-        functions: the app's own; None to import what the options name.
+        functions: the app's own; None to import what the options name. A node that names an
+            exported model has no use for either, and none for torch.
     """
+    if is_exported(options["node_config"]):
+        return exported_maker(options["node_config"], Path(options["folder"]))
     names = ("make_model", "make_data", "loss")
 
     def make(genesis: Genesis) -> Backing:
+        _require_torch()
         from torch.nn.functional import cross_entropy
 
         from baffle.drivers.fleet.task import backing_of
@@ -103,6 +109,14 @@ def maker_of(
         )
 
     return make
+
+
+def _require_torch() -> None:
+    if find_spec("torch") is None:
+        raise ConfigError(
+            f"torch is not installed at this node: name an exported model by its {MODEL} and its "
+            f"{DATA}, or install baffle[flower]"
+        )
 
 
 def function_of(reference: Any) -> Any:
