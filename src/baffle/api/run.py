@@ -9,6 +9,7 @@ from pathlib import Path
 
 from safetensors.numpy import save_file
 
+from baffle.backends.torch import initial_weights
 from baffle.config import Settings
 from baffle.drivers.local.beginning import prepared
 from baffle.drivers.local.calibrate import COSTS, Trial, calibrate
@@ -16,6 +17,7 @@ from baffle.drivers.local.metrics import Row
 from baffle.drivers.local.session import resume
 from baffle.drivers.local.task import Task
 from baffle.drivers.local.training import Training
+from baffle.drivers.zeros import warn_of_zeros
 from baffle.errors import LedgerError
 from baffle.report import Summary, draw_curves, summarise
 
@@ -51,6 +53,7 @@ def run(settings: Settings, task: Task, folder: Path, hooks: Hooks = Hooks()) ->
         folder: run folder, made if missing.
         hooks: who is told what.
     """
+    warn_of_zeros(settings, initial_weights(task.model))
     settings, begin = prepared(settings, task)
     trials: list[Trial] = []
     if settings.update.step_size == "auto":

@@ -27,6 +27,17 @@ _DENSE = Rademacher()
 DENSITY_STEPS = 2**16
 
 
+def share_of_zeros(values: NDArray[np.floating]) -> float:
+    """Return the share of a tensor's entries that masked directions keep at zero.
+
+    Example:
+        >>> share_of_zeros(np.eye(4)), share_of_zeros(np.zeros((2, 2))), share_of_zeros(np.zeros(3))
+        (0.75, 0.0, 0.0)
+    """
+    moving = int(np.count_nonzero(values))
+    return 1 - moving / values.size if values.ndim >= 2 and moving else 0.0
+
+
 @dataclass(frozen=True)
 class Masked:
     """±1 on chosen entries, 0 elsewhere.

@@ -15,6 +15,7 @@ from torch import nn
 
 from baffle.models.checks import behaviour, layers, tensors
 from baffle.models.checks.finding import SEVERITIES, Check, Finding, Severity, Subject
+from baffle.models.checks.pruned import pruned
 from baffle.models.checks.trial import example_rows
 
 __all__ = [
@@ -43,6 +44,7 @@ CHECKS: Mapping[str, Check] = {
     "dropout": layers.dropout,
     "activations": layers.activations,
     "compiled": layers.compiled,
+    "pruned": pruned,
     "footprint": tensors.footprint,
     "frozen": tensors.frozen,
     "tied": tensors.tied,

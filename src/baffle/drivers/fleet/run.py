@@ -26,6 +26,7 @@ from baffle.drivers.local.metrics import MetricsLog
 from baffle.drivers.local.parts import grouping
 from baffle.drivers.local.session import CONFIG, with_clients
 from baffle.drivers.privacy import Budget
+from baffle.drivers.zeros import warn_of_zeros
 from baffle.errors import ConfigError, LedgerError, LedgerFull
 from baffle.fleet import Coordinator, Downlink, Members, coordinator_of
 from baffle.ledger import Ledger, Row, durable
@@ -176,7 +177,9 @@ def _start(settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder
     settings = _with_step_size(settings, task)
     signature = model_signature(task.model)
     rules = Rules.of(genesis(settings, signature, b""))
-    state = rules.start(initial_weights(task.model))
+    weights = initial_weights(task.model)
+    warn_of_zeros(settings, weights)
+    state = rules.start(weights)
     spec = genesis(settings, signature, state.digest())
     policy(settings, signature)  # refuses before anything is written
     folder.mkdir(parents=True, exist_ok=True)

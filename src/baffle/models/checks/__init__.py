@@ -6,7 +6,7 @@
     calls      the functions that forward calls, seen in a run or read off a trace
     trial      what only evaluating an example shows
     finding    what a check gets, and what it says
-    tensors, layers, behaviour   the checks
+    tensors, layers, behaviour, pruned   the checks
 
 Example:
     >>> from torch import nn
