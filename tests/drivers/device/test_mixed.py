@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from torch.nn.functional import cross_entropy
 
 from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe
 from baffle.backends.onnx.sessions import Sessions
-from baffle.config import resolve
+from baffle.config import fleet_settings, resolve
 from baffle.directions import Place, Points, make_kind
 from baffle.drivers.device.backing import OnnxBacking, own_copy
 from baffle.drivers.export import export
-from baffle.drivers.fleet.task import backing_of
+from baffle.drivers.fleet.run import open_run
+from baffle.drivers.fleet.task import backing_of, server_task
 from baffle.drivers.http.listener import Tls
 from baffle.drivers.http.serve import Watching
 from baffle.drivers.local.metrics import read_metrics
 from baffle.drivers.local.task import task_of
+from baffle.ledger import Ledger
+from baffle.ledger.replay import states
+from baffle.models.prune import by_magnitude
 from tests.drivers.fleet.loopback import CLIENTS, CONFIG, Loopback, opened, served
 from tests.drivers.http.live import HOST, Device, roster_of, serve
 from tests.drivers.http.scripted import certificates
@@ -87,6 +93,37 @@ def test_a_mixed_federation_ends_with_the_same_bits_everywhere(ended):
         assert client._replica.hashed().digest == final  # after a comparison in every round
     assert [row["reports"] for row in told.rows] == [3] * CONFIG["rounds"]
     assert told.rows[2]["client_accuracy"] == pytest.approx(told.rows[1]["test_accuracy"])
+
+
+MASKED = CONFIG | {"probe": {**CONFIG["probe"], "directions": "masked"}}
+WAITS = {"gather": 0.0, "deadline": 10.0, "remind": 0.0, "farewell": 5.0}
+
+
+def pruned_task(settings):
+    task = server_task(settings, None, None, cross_entropy)
+    return replace(task, model=by_magnitude(task.model, 0.6))
+
+
+def test_a_pruned_model_keeps_its_zeros_in_every_round_with_and_without_torch(tmp_path, model):
+    network = Mixed(tmp_path, backings(model, tmp_path))  # the same export: it holds any weights
+    run = open_run(resolve(MASKED), fleet_settings(WAITS), pruned_task, tmp_path / "run")
+    done, told = served(run, network)
+    assert done
+    final = bytes.fromhex(told.rows[-1]["digest"])
+    assert [row["reports"] for row in told.rows] == [CLIENTS] * MASKED["rounds"]
+    assert {c._replica.hashed().digest for c in network.clients.values()} == {final}
+    with Ledger.open(tmp_path / "run") as ledger:
+        after = [dict(found.state.weights) for found in states(ledger, since=0)]
+    assert len(after) == MASKED["rounds"] + 1
+    for name, first in after[0].items():
+        for now in after[1:]:
+            assert not np.array_equal(now[name], first)
+            if first.ndim >= 2:
+                np.testing.assert_array_equal(now[name] == 0, first == 0)
+        if first.ndim >= 2:
+            assert 0.59 < (first == 0).mean() < 0.61
+    onnx = network.clients[101]._backing.probe.sessions._open
+    assert {"open.onnx"} <= set(onnx) <= {"open.onnx", "plain.onnx"}  # no pass with factors
 
 
 def test_both_find_the_same_losses_but_for_rounding(ended):
