@@ -1,11 +1,16 @@
 """`baffle gateway` and `baffle gateway-token` on the command line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from baffle.cli.gateway import _task
+from baffle.config import resolve
+from baffle.data import load
 from baffle.drivers.http.enrolment import Token
 from baffle.ledger import Ledger
+from baffle.ledger.database import DATABASE
 from tests.cli.run_cli import call, last_json
 from tests.drivers.fleet.loopback import CLIENTS, CONFIG
 from tests.drivers.http.live import FLEET, devices_of, free_port
@@ -36,6 +41,23 @@ def test_tokens_for_a_while(tmp_path, capsys):
     until = last_json(out)["until"]
     (path,) = (tmp_path / "gateway" / "tokens").iterdir()
     assert json.loads(path.read_text()) == {"until": until}
+
+
+def test_a_model_of_the_users_comes_with_the_named_data():
+    pruned = str(Path("examples/device/pruned.py").resolve()) + ":half"
+    task = _task(resolve({"model": {"name": "own"}}), pruned)
+    assert float((task.model.linear1.weight == 0).float().mean()) == 0.5
+    assert len(task.test) == len(load("digits").test_y)
+    own = {"name": "own", "partition": "own", "partition_options": {}}
+    assert _task(resolve({"model": {"name": "own"}, "data": own}), pruned).test is None
+
+
+def test_a_model_that_is_not_there_is_named_before_anything_is_written(tmp_path, capsys):
+    gone = "no_such_file.py:model"
+    code, _, err = call(capsys, "gateway", "--run-dir", tmp_path / "run", "--model", gone, *TINY)
+    assert code == 2
+    assert "no_such_file.py" in err
+    assert not (tmp_path / "run" / DATABASE).exists()
 
 
 @pytest.mark.slow

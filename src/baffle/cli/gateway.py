@@ -17,6 +17,7 @@ from baffle.errors import ConfigError
 
 if TYPE_CHECKING:
     from baffle.drivers.fleet.run import FleetRun
+    from baffle.drivers.fleet.task import ServerTask
     from baffle.drivers.http.serve import Place
 
 RunDir = Annotated[
@@ -30,13 +31,23 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any setting, as in the file."),
 ]
-CONFIG, FLEET = "config.toml", "fleet"
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="file.py:name or package.module:name of the first weights' model, for one that the "
+        "configuration cannot name; wanted again when the run goes on.",
+    ),
+]
+CONFIG, FLEET, OWN = "config.toml", "fleet", "own"
 
 
 def gateway(
     run_dir: RunDir,
     config: Config = None,
     setting: Set = None,
+    model: Model = "",
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 for one that is free.")] = (
         8443
@@ -53,12 +64,13 @@ def gateway(
 
     Needs baffle[gateway]. Ctrl-C ends it with everything stored; the same command goes on.
     """
-    settings, fleet = _settings(run_dir, config, setting)
+    own = [f"model.name={OWN}"] if model else []
+    settings, fleet = _settings(run_dir, config, [*(setting or []), *own])
     place = _place(host, port, cert, key, insecure, connections)
     place.require_safe()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     output = Output(as_json)
-    found = _serve(settings, fleet, run_dir, place, output)
+    found = _serve(settings, fleet, run_dir, model, place, output)
     said = f"round {found['rounds']} of {settings.rounds}: digest {found['digest']}"
     output.show(found, said if found["done"] else f"stopped after {said}; the same command goes on")
 
@@ -127,15 +139,18 @@ def _place(
 
 
 def _serve(
-    settings: Settings, fleet: FleetSettings, folder: Path, place: Place, output: Output
+    settings: Settings,
+    fleet: FleetSettings,
+    folder: Path,
+    model: str,
+    place: Place,
+    output: Output,
 ) -> dict[str, Any]:
     """Serve a run, and return what it came to."""
     from safetensors.numpy import save_file
-    from torch.nn.functional import cross_entropy
 
     from baffle.api.run import MODEL, draw_if_possible
     from baffle.drivers.fleet.hosting import Hooks
-    from baffle.drivers.fleet.task import server_task
     from baffle.drivers.http.serve import Watching, serve_http
 
     def listening(port: int) -> None:
@@ -152,7 +167,7 @@ def _serve(
     served = serve_http(
         settings,
         fleet,
-        lambda settings: server_task(settings, None, None, cross_entropy),
+        lambda settings: _task(settings, model),
         folder,
         place,
         Watching(Hooks(row, done), listening),
@@ -165,6 +180,23 @@ def _serve(
         "digest": server.digest.hex(),
         "test_accuracy": rows[-1].get("test_accuracy") if rows else None,
     }
+
+
+def _task(settings: Settings, model: str) -> ServerTask:
+    """Return the named task, or a model of the user's with the named data's test rows."""
+    from torch.nn.functional import cross_entropy
+
+    from baffle.drivers.fleet.task import server_task
+
+    if not model:
+        return server_task(settings, None, None, cross_entropy)
+    from baffle.data import load
+    from baffle.models.locate import find_model
+
+    d = settings.data
+    data = None if d.name == OWN else load(d.name, d.root or None, **d.options)
+    test = None if data is None else (data.test_x, data.test_y)
+    return server_task(settings, lambda: find_model(model), test, cross_entropy)
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -9,12 +9,19 @@ import pytest
 import torch
 from torch import nn
 
-from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe
+from baffle.backends.onnx import ArrayExamples, Manifest, OnnxProbe, moved
 from baffle.backends.onnx.moved import moved_weights
 from baffle.backends.onnx.sessions import Sessions
 from baffle.backends.torch import TorchProbe, evaluate, initial_weights
 from baffle.backends.torch.materialise import perturbed_weights
-from baffle.directions import KINDS, Place, Points, make_kind
+from baffle.directions import (
+    KINDS,
+    ModelSignature,
+    Place,
+    Points,
+    TensorSpec,
+    make_kind,
+)
 from baffle.drivers.export import export
 from baffle.drivers.export.verify import verified
 from baffle.drivers.local.task import TensorExamples
@@ -164,27 +171,41 @@ def test_directions_of_any_kind_say_what_the_slow_truth_says(case, kind, count, 
     assert count == 1 or not np.allclose(found[:, 0], found[:, 1])
 
 
+@pytest.mark.parametrize("copies", [1, 2, 100])
 @pytest.mark.parametrize("kind", [*DENSE, "masked to a half"])
-def test_moved_weights_are_torchs_bit_for_bit(case, kind):
+def test_moved_weights_are_torchs_bit_for_bit(case, kind, copies, monkeypatch):
     module, fast, _ = case
+    monkeypatch.setattr(moved, "AT_ONCE", copies * fast.manifest.signature.dimension)
     signature, weights = fast.manifest.signature, pruned(module)
-    asked = points(fast, 6, kind="masked" if " " in kind else kind)
+    asked = points(fast, 7, kind="masked" if " " in kind else kind)
     if " " in kind:
         asked = replace(asked, kind=make_kind("masked", 5, 0.5))
     parameters = {name: torch.from_numpy(weights[name]) for name in weights}
     known = perturbed_weights(parameters, signature, asked, weights)
-    for place, moved in enumerate(moved_weights(weights, signature, asked)):
-        for name, array in moved.items():
+    for place, at in enumerate(moved_weights(weights, signature, asked)):
+        for name, array in at.items():
             assert array.tobytes() == known[name][place].numpy().tobytes()
 
 
 def test_a_masked_direction_moves_no_zero_of_a_pruned_tensor(case):
     module, fast, _ = case
     weights, asked = pruned(module), points(fast, 2, kind="masked")
-    for moved in moved_weights(weights, fast.manifest.signature, asked):
-        for name, array in moved.items():
+    for at in moved_weights(weights, fast.manifest.signature, asked):
+        for name, array in at.items():
             if array.ndim >= 2:
                 np.testing.assert_array_equal(array == 0, weights[name] == 0)
+
+
+def test_a_tensor_without_axes_moves_as_an_array():
+    one = ModelSignature((TensorSpec("scale", ()),))
+    asked = Points(
+        Place(1, 1), make_kind("gaussian", 1), (-2,), np.arange(3, dtype=np.uint32),
+        np.array([1, 0, -1], np.int8),
+    )  # fmt: skip
+    of = {"scale": np.array(0.5, np.float32)}
+    found = [at["scale"].copy() for at in moved_weights(of, one, asked)]
+    assert all(isinstance(at, np.ndarray) and at.shape == () for at in found)
+    assert found[1] == 0.5 != found[0]
 
 
 def test_other_directions_leave_the_file_of_weights_and_the_callers_alone(case):

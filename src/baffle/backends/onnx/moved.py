@@ -1,4 +1,4 @@
-"""Perturbed copies of weights, one point and one tensor at a time: theta + scale · z.
+"""Perturbed copies of weights, drawn tensor by tensor: theta + scale · z.
 
 For directions that have no rank-one factors, and graphs that take weights. The arithmetic is that
 of docs/protocol.md: scale · z is exact in float32, and the sum is rounded once, as torch does it.
@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from baffle.backends.onnx.weights import Weights
 from baffle.directions import ModelSignature, Points
 
+AT_ONCE = 2**16  # entries of several copies of a small model, which are drawn by one call
+
 
 def moved_weights(
     weights: Weights, signature: ModelSignature, points: Points
 ) -> Iterator[Mapping[str, NDArray[np.float32]]]:
-    """Yield the weights at each point, float32 by name, in arrays that the next point overwrites.
+    """Yield the weights at each point, float32 by name, in arrays that later points overwrite.
+
+    A model of more than AT_ONCE / 2 entries is held as one copy at a time.
 
     Args:
         weights: theta, float32; what masked directions are drawn from. Read only.
@@ -35,15 +39,18 @@ def moved_weights(
         >>> bool(at[0][:, 1].any()), np.array_equal(at[0] + at[1], 2 * of)
         (False, True)
     """
-    room = {tensor.name: np.empty(tensor.shape, np.float32) for _, tensor in signature.trained}
-    for place in range(len(points)):
-        one = points.part(place, place + 1)
-        for (number, tensor), exponent in zip(signature.trained, one.radius_exponents, strict=True):
-            own, theta = room[tensor.name], weights[tensor.name]
-            if not one.signs.any():
-                own[...] = theta
-                continue
-            drawn = one.kind.draw(one.place.stream(number), one.directions, tensor, weights)
-            np.multiply(drawn.dense()[0], one.scale(exponent)[0], out=own, dtype=np.float32)
-            own += theta
-        yield room
+    together = min(len(points), max(1, AT_ONCE // signature.dimension))
+    room = {t.name: np.empty((together, *t.shape), np.float32) for _, t in signature.trained}
+    for start in range(0, len(points), together):
+        part = points.part(start, start + together)
+        for (number, tensor), exponent in zip(
+            signature.trained, part.radius_exponents, strict=True
+        ):
+            stream = part.place.stream(number)
+            z = part.kind.draw(stream, part.directions, tensor, weights).dense()
+            own = room[tensor.name][: len(part)]
+            scale = part.scale(exponent).reshape(-1, *[1] * len(tensor.shape))
+            np.multiply(z, scale, out=own, dtype=np.float32)
+            own += weights[tensor.name]
+        for place in range(len(part)):
+            yield {name: copies[place, ...] for name, copies in room.items()}

@@ -64,7 +64,9 @@ def server_task(
     """
     if make_model is None:
         if settings.model.name == OWN:
-            raise ConfigError("model.name is 'own': give server_app a make_model")
+            raise ConfigError(
+                "model.name is 'own': give `baffle gateway` --model, or server_app a make_model"
+            )
         whole = task_of(settings)  # not the shared one, whose weights change
         return ServerTask(whole.model, whole.loss, whole.test, whole)
     found = test() if callable(test) else test
