@@ -90,10 +90,11 @@ def gateway_token(
     from baffle.drivers.fleet.run import SERVER_KEY
     from baffle.drivers.http.roster import Roster
     from baffle.ledger.database import DATABASE
+    from baffle.ledger.durable import make_folder
     from baffle.protocol.exchange.signed import public_bytes
 
     _, fleet = _settings(run_dir, config, setting)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(run_dir)
     named = Path(fleet.server_key).expanduser() if fleet.server_key else run_dir / SERVER_KEY
     own = server_key(named, make=not (run_dir / DATABASE).exists())
     roster = Roster(run_dir, public_bytes(own))

@@ -113,7 +113,7 @@ class FolderStore:
     def begin(self, genesis: Genesis) -> None:
         """Make room for a run, and forget all but the newest others."""
         with _reported(self._folder):
-            self._of(genesis.run).mkdir(parents=True, exist_ok=True)
+            durable.make_folder(self._of(genesis.run))
             self._write(self._of(genesis.run) / GENESIS, genesis.to_bytes())
             self._forget()
 
@@ -168,7 +168,7 @@ class FolderStore:
         folder = self._of(replica.genesis.run)
         facts = {"data": kept.data.hex(), "microseconds": kept.microseconds}
         with _reported(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            durable.make_folder(folder)
             if replica.state is not None:
                 self._keep(folder, replica, kept, rows)
             self._write(folder / FACTS, json.dumps(facts).encode())
@@ -198,7 +198,7 @@ class FolderStore:
     def keep_key(self, run: bytes, key: bytes) -> None:
         """Keep the key of a run that the client took up."""
         with _reported(self._of(run)):
-            self._of(run).mkdir(parents=True, exist_ok=True)
+            durable.make_folder(self._of(run))
             durable.write(self._of(run) / SERVER_KEY, key)
 
     def wallet(self, run: bytes) -> bytes | None:
@@ -214,7 +214,7 @@ class FolderStore:
         Raises:
             OSError: the disk would not take it.
         """
-        self._of(run).mkdir(parents=True, exist_ok=True)
+        durable.make_folder(self._of(run))
         durable.write(self._of(run) / WALLET, wallet, mode=0o600)
 
     def _of(self, run: bytes) -> Path:

@@ -26,6 +26,19 @@ def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
         unfinished.unlink()
 
 
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, durably: else what is in it goes with its name.
+
+    Args:
+        folder: may be there already.
+        mode: of the folder itself.
+    """
+    missing = [place for place in (folder, *folder.parents) if not place.is_dir()]
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    for made in reversed(missing):
+        sync_folder(made.parent)
+
+
 def _aside(path: Path, data: bytes, mode: int = 0o666) -> Path:
     """Return a synced file beside a path; it is gone again if the disk would not take it."""
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

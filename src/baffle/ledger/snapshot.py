@@ -21,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from baffle.errors import LedgerError
 from baffle.ledger.chain import MAX_ROUND
-from baffle.ledger.durable import publish
+from baffle.ledger.durable import make_folder, publish
 from baffle.updates.state import TrainState
 
 FOLDER = "snapshots"
@@ -56,7 +56,7 @@ def write(folder: Path, state: TrainState) -> bytes:
         OSError: the disk would not take it; the temporary file is gone again.
     """
     tensors = _tensors(state)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder)
     final = folder / file_name(state.round)
     unfinished = final.with_suffix(".safetensors.tmp")
     try:

@@ -13,7 +13,7 @@ from baffle.errors import LedgerError, LedgerFull, LedgerLocked
 from baffle.ledger import check, meta, records, rows, snapshot
 from baffle.ledger.chain import Row, row_link
 from baffle.ledger.database import DATABASE, build, connect, shrink, transaction
-from baffle.ledger.durable import sync_folder
+from baffle.ledger.durable import make_folder, sync_folder
 from baffle.ledger.failures import reported
 from baffle.ledger.lock import WriterLock
 from baffle.ledger.meta import Mark
@@ -57,7 +57,7 @@ class Ledger(Reading):
         """
         folder = Path(run_dir)
         with reported(folder), ExitStack() as undo:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             lock = WriterLock(folder)
             undo.callback(lock.release)
             if (folder / DATABASE).exists():

@@ -27,6 +27,7 @@ from baffle.drivers.resident import peak_mib
 from baffle.drivers.worker.locks import FileLock
 from baffle.errors import BaffleError, ConfigError
 from baffle.fleet import FleetClient, FolderStore, Guard, Identity
+from baffle.ledger.durable import make_folder
 
 LOCK = "lock"
 logger = logging.getLogger("baffle.device")
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _work(given: argparse.Namespace) -> int:
     stopped = _stop_signals()
-    given.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(given.state, mode=0o700)
     lock = FileLock(given.state / LOCK)
     if not lock.take():
         raise ConfigError(f"{given.state} is in use by another device's process")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from baffle.errors import ConfigError
-from baffle.ledger.durable import write_new
+from baffle.ledger.durable import make_folder, write_new
 from baffle.protocol.exchange.signed import KEY_BYTES, Pin
 
 SECRET = "secret"
@@ -20,7 +20,7 @@ def own_secret(folder: Path) -> bytes:
     Raises:
         ConfigError: the file is there and is no secret.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder, mode=0o700)
     path = folder / SECRET
     if not path.exists():
         with suppress(FileExistsError):

@@ -182,7 +182,7 @@ def _start(settings: Settings, fleet: FleetSettings, make_task: MakeTask, folder
     state = rules.start(weights)
     spec = genesis(settings, signature, state.digest())
     policy(settings, signature)  # refuses before anything is written
-    folder.mkdir(parents=True, exist_ok=True)
+    durable.make_folder(folder)
     key = server_key(_key_file(fleet, folder))
     ledger = Ledger.create(folder, spec.to_bytes())
     try:

@@ -53,7 +53,7 @@ class Keys:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_folder(folder, mode=0o700)
         self._folder = folder
         self.key = self._identity()
         self.public = self.key.public_key().public_bytes_raw()

@@ -55,7 +55,7 @@ class Roster:
 
     def __init__(self, run: Path, server: bytes) -> None:
         self.folder = run / FOLDER
-        (self.folder / TOKENS).mkdir(parents=True, exist_ok=True, mode=0o700)
+        durable.make_folder(self.folder / TOKENS, mode=0o700)
         self.about = self._about(server)
         self.known = self._read()
 
@@ -108,7 +108,7 @@ class Roster:
         if not path.exists():
             return []
         data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
+        whole = _acknowledged(data)
         if whole < len(data):
             os.truncate(path, whole)
         lines = data[:whole].splitlines()
@@ -148,6 +148,17 @@ def _about(path: Path) -> About:
         return About(_hex(found["salt"], SALT_BYTES), _hex(found["server_key"], KEY_BYTES))
     except (ValueError, KeyError, TypeError) as problem:
         raise LedgerError(f"{path}: expected a gateway of format {FORMAT}, got {problem}") from None
+
+
+def _acknowledged(data: bytes) -> int:
+    """Return how many bytes of a file of lines may have been acknowledged.
+
+    A power cut leaves the last line without its end, or with zeros where bytes did not reach the
+    disk in time; JSON has none of its own.
+    """
+    whole = data.rfind(b"\n") + 1
+    last = data.rfind(b"\n", 0, max(0, whole - 1)) + 1
+    return last if b"\0" in data[last:whole] else whole
 
 
 def _row(path: Path, number: int, line: bytes) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from baffle.estimators.diagnostics import quality
+from baffle.ledger import durable
 from baffle.protocol import Outcome, Plan
 
 FILE, TABLE = "metrics.jsonl", "metrics.csv"
@@ -98,10 +99,8 @@ class MetricsLog:
         self.rows.append(row)
 
     def _replace(self) -> None:
-        """Write all rows anew; a crash meanwhile leaves the old file."""
-        fresh = self.folder / f"{FILE}.new"
-        fresh.write_text("".join(_line(row) for row in self.rows), encoding="utf-8")
-        fresh.replace(self.folder / FILE)
+        """Write all rows anew; a crash or a power cut meanwhile leaves the old file."""
+        durable.write(self.folder / FILE, "".join(_line(row) for row in self.rows).encode())
 
     def write_table(self) -> None:
         """Write all rows as CSV."""
