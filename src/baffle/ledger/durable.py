@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from pathlib import Path
+
+# What a system without second names for a file says: FAT, or Gramine.
+NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP)
 
 
 def write(path: Path, data: bytes, mode: int = 0o666) -> None:
@@ -15,15 +19,28 @@ def write(path: Path, data: bytes, mode: int = 0o666) -> None:
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a small file that is not there yet, durably: whole, or not at all.
 
+    Where a file cannot have a second name, two processes at once may both believe they wrote it.
+
     Raises:
         FileExistsError: it is there, perhaps since a moment.
     """
     unfinished = _aside(path, data, mode)
     try:
-        os.link(unfinished, path)
+        _link(unfinished, path)
         sync_folder(path.parent)
     finally:
-        unfinished.unlink()
+        unfinished.unlink(missing_ok=True)
+
+
+def _link(unfinished: Path, path: Path) -> None:
+    try:
+        os.link(unfinished, path)
+    except OSError as problem:
+        if problem.errno not in NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "it is there already", str(path)) from None
+        unfinished.rename(path)
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:

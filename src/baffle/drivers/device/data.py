@@ -3,7 +3,8 @@
     <folder>/input.npy, target.npy        what it trains on
     <folder>/test/input.npy, target.npy   what it evaluates on; may be missing
 
-Files are mapped, so that only the rows of a batch are ever in memory.
+Files are mapped, so that only the rows of a batch are ever in memory. Within an enclave, where the
+host's files cannot be mapped (and a map would be a copy), they are read as a whole.
 """
 
 from __future__ import annotations
@@ -46,7 +47,14 @@ def held_out_of(folder: Path, manifest: Manifest) -> ArrayExamples | None:
 
 def _array(path: Path) -> NDArray:
     try:
-        found: NDArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return _mapped(path)
     except (OSError, ValueError, EOFError) as problem:
         raise DataError(f"expected an array in {path}, got: {problem}") from None
+
+
+def _mapped(path: Path) -> NDArray:
+    try:
+        found: NDArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:  # no map: the file is read, or says what is wrong with it
+        found = np.load(path, allow_pickle=False)
     return found
