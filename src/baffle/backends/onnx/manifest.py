@@ -171,10 +171,7 @@ class Manifest:
         Raises:
             ModelError: a field is missing or not of its kind; names it.
         """
-        try:
-            return _Reader(where).manifest(json.loads(text))
-        except (json.JSONDecodeError, RecursionError) as problem:
-            raise ModelError(f"{where} is not JSON: {problem}") from None
+        return _Reader(where).manifest(_page(text, where))
 
     def check(self, folder: Path) -> None:
         """Compare the folder's files with what the manifest says of them.
@@ -192,6 +189,20 @@ class Manifest:
         if size != self.constants.size:
             raise ModelError(f"expected {self.constants.size} bytes in {path}, got {size}")
         _require(path.name, _sha256(path, self.constants.begin), self.constants.sha256)
+
+
+def _page(text: str, where: str) -> Any:
+    """Return what a JSON text says, if it could be written as one again.
+
+    Raises:
+        ModelError: it is none; or a number without end, or half a character, is in it.
+    """
+    try:
+        page = json.loads(text)
+        json.dumps(page, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as problem:
+        raise ModelError(f"{where} is not JSON: {str(problem)[:200]}") from None
+    return page
 
 
 def _sha256(path: Path, begin: int = 0) -> str:
