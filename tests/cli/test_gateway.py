@@ -1,4 +1,4 @@
-"""`baffle gateway` and `baffle gateway-token` on the command line."""
+"""`baffle gateway` and the commands beside it on the command line."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,7 @@ from baffle.ledger import Ledger
 from baffle.ledger.database import DATABASE
 from tests.cli.run_cli import call, last_json
 from tests.drivers.fleet.loopback import CLIENTS, CONFIG
+from tests.drivers.http.edge import Rig, refused
 from tests.drivers.http.live import FLEET, devices_of, free_port
 
 TINY = [
@@ -41,6 +42,26 @@ def test_tokens_for_a_while(tmp_path, capsys):
     until = last_json(out)["until"]
     (path,) = (tmp_path / "gateway" / "tokens").iterdir()
     assert json.loads(path.read_text()) == {"until": until}
+
+
+def test_devices_are_listed_and_turned_away(tmp_path, capsys):
+    rig = Rig(tmp_path)
+    devices = rig.device(1), rig.device(2)
+    code, out, _ = call(capsys, "gateway-devices", "--run-dir", tmp_path)
+    head, *lines = out.splitlines()
+    assert (code, head.split()[:4]) == (0, ["number", "fingerprint", "node", "client"])
+    assert [line.split()[:2] for line in lines] == [
+        [str(n), device.public.hex()[:16]] for n, device in enumerate(devices, start=1)
+    ]
+    code, out, _ = call(capsys, "gateway-revoke", "--run-dir", tmp_path, "2")
+    assert (code, "device 2" in out, "is turned away" in out) == (0, True, True)
+    assert refused(rig.ask(devices[1])) == (403, "revoked")
+    found = last_json(call(capsys, "gateway-devices", "--run-dir", tmp_path, "--json")[1])
+    assert [one["revoked"] is None for one in found["devices"]] == [True, False]
+    assert "revoked 20" in call(capsys, "gateway-devices", "--run-dir", tmp_path)[1]
+    code, _, err = call(capsys, "gateway-revoke", "--run-dir", tmp_path, "3")
+    assert code == 2
+    assert "'3' is none of them" in " ".join(err.split())
 
 
 def test_a_model_of_the_users_comes_with_the_named_data():

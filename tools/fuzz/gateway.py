@@ -153,16 +153,16 @@ class Refusals(Bytes):
     def sample(self, draws: Draws, large: bool) -> tuple[Sample, Any]:
         """Return a refusal and its status."""
         reason = draws.pick(sorted(REFUSALS))
-        more = draws.pick(
-            (
-                {},
-                {"seconds": draws.bits(12) / 8},
-                {"epoch": draws.bytes(EPOCH_BYTES).hex()},
-                {"counter": draws.bits(64)},
-            )
+        extras: tuple[dict[str, Any], ...] = (
+            {},
+            {"seconds": draws.bits(12) / 8},
+            {"epoch": draws.bytes(EPOCH_BYTES).hex()},
+            {"counter": draws.bits(64)},
         )
         text = draws.pick(("the run is over", "größe \U0001f512", "a\nb\x1b[2J", "x" * 900))
-        return Sample(encode_refusal(No(reason, text, **more)), header=0), status_of(reason)
+        return Sample(encode_refusal(No(reason, text, **draws.pick(extras))), header=0), status_of(
+            reason
+        )
 
     def mutate(self, draws: Draws, sample: Sample, pool: Sequence[Sample]) -> bytes:
         """Attack it as JSON, seldom as bytes."""

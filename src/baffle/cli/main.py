@@ -16,6 +16,7 @@ from baffle.cli import (
     diagnose,
     export,
     gateway,
+    gateway_devices,
     models,
     runs,
     watch,
@@ -38,6 +39,7 @@ for command in (
     *models.COMMANDS,
     export.export,
     *gateway.COMMANDS,
+    *gateway_devices.COMMANDS,
 ):
     app.command()(command)
 app.command(context_settings=dict(device.ANY))(device.device)

@@ -49,7 +49,7 @@ def test_programs_see_the_same(tmp_path):
     found = rig.client.get("/status.json").json()
     assert (found["done"], found["rounds"], found["last"]["loss"]) == (9, 10, None)
     assert found["devices"] == {
-        "there": 1, "enrolled": 1, "waiting": 0, "asks_ready": 0, "asks_fetched": 0,
+        "there": 1, "enrolled": 1, "revoked": 0, "waiting": 0, "asks_ready": 0, "asks_fetched": 0,
         "bytes_down": 0, "bytes_up": 0,
     }  # fmt: skip
     assert len(found["curves"]["loss"]) == 8

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from baffle.drivers.http.enrolment import Enrolment
+from baffle.drivers.http.listing import listed
 from baffle.drivers.http.roster import Roster
 from baffle.errors import ConfigError, LedgerError
 
@@ -50,7 +51,18 @@ def test_a_line_that_is_none_is_named(tmp_path):
     path = tmp_path / "gateway" / "devices.jsonl"
     path.write_text('{"device": "00"}\n' + path.read_text())
     with pytest.raises(LedgerError, match="line 1: expected a device"):
-        Roster(tmp_path, SERVER)
+        _ = Roster(tmp_path, SERVER).known
+
+
+def test_an_unfinished_line_is_the_gateways_alone(tmp_path):
+    """What prints tokens or lists devices may look while the gateway is in the middle of a line."""
+    Roster(tmp_path, SERVER).append(Enrolment(bytes(32), bytes(32)), 7.0)
+    path = tmp_path / "gateway" / "devices.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"device": "00')
+    before = path.read_bytes()
+    Roster(tmp_path, SERVER).issue(None)
+    assert [device.enrolled for device in listed(tmp_path)] == [7]
+    assert path.read_bytes() == before
 
 
 def test_a_full_disk_leaves_nothing_of_a_line(tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ from baffle.drivers.http.refusals import No
 from baffle.drivers.http.signed import Stamp
 
 NEVER = float("-inf")
+REVOKED = "this device was turned away by whoever runs the gateway"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Device:
         seen: when it last spoke, seconds.
         waiting: how many of its questions wait for an ask.
         told: whether it was told that the run is over.
+        revoked: whether its operator turned it away.
     """
 
     node: int
@@ -47,6 +49,7 @@ class Device:
     seen: float = NEVER
     waiting: int = 0
     told: bool = False
+    revoked: bool = False
     mailbox: Mailbox = field(default_factory=Mailbox)
 
 
@@ -70,11 +73,13 @@ class Devices:
         """Return a device.
 
         Raises:
-            No: "device", nobody enrolled it.
+            No: "device", nobody enrolled it; "revoked".
         """
         found = self.by_node.get(node)
         if found is None:
             raise No("device", f"node {node} is not enrolled here: it needs a token")
+        if found.revoked:
+            raise No("revoked", REVOKED)
         return found
 
     def admits(self, enrolment: Enrolment, issued: Issued | None, today: float) -> bool:
@@ -123,7 +128,7 @@ class Devices:
         """Return the device of a stamp that could be good; its signature is not looked at.
 
         Raises:
-            No: "device", "epoch", or "counter" for a request that came before.
+            No: "device", "revoked", "epoch", or "counter" for a request that came before.
         """
         device = self.of(stamp.node)
         if stamp.epoch != epoch:

@@ -81,6 +81,12 @@ class Mailbox:
             self._close(sent)
         return list(over.values())
 
+    def clear(self) -> list[Sent]:
+        """Give up everything; returns it."""
+        dropped = {sent.number: sent for sent in self._all()}
+        self.newest, self.open = None, {}
+        return list(dropped.values())
+
     def busy(self, now: float) -> bool:
         """Return whether its device may be at work on an ask."""
         return any(sent.until > now for sent in self.open.values())

@@ -20,6 +20,7 @@ REFUSALS: Mapping[str, tuple[int, bool]] = {
     "signature": (401, False),  # not signed by the device that it names
     "device": (401, False),  # of a device that nobody enrolled
     "epoch": (401, True),  # signed before the gateway started: sign anew
+    "revoked": (403, False),  # its operator turned the device away
     "token": (403, False),  # unknown, over, or used by another device
     "path": (404, False),  # there is nothing else than the routes
     "method": (405, False),

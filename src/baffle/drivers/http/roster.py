@@ -1,11 +1,14 @@
 """What a gateway keeps on disk, in `gateway/` of the run folder.
 
     gateway.json     its salt and its server's public key; written once
+    seen.json        when devices last spoke; see `seen`
     devices.jsonl    a line for each enrolment: the device's key, the token's key, when
+    revoked/<key>    a device that is turned away; see `revoked`
     tokens/<key>     a token that was given out, named by its public key: when it ends
 
-Each is written whole or not at all. `gateway-token` writes tokens and reads nothing else of them,
-the gateway only reads them: both may run at once. A token is used when a line names it.
+Each is written whole or not at all. `gateway-token` writes tokens and the gateway only reads them;
+lines are written by the gateway alone, and by nobody else is an unfinished one taken away: all may
+run at once. A token is used when a line names it.
 """
 
 from __future__ import annotations
@@ -15,16 +18,19 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from baffle.drivers.http.devices import Issued
 from baffle.drivers.http.enrolment import SALT_BYTES, SECRET_BYTES, Enrolment, Token, gateway_of
+from baffle.drivers.http.revoked import Revoked
 from baffle.drivers.http.signed import KEY_BYTES
 from baffle.errors import ConfigError, LedgerError
 from baffle.ledger import durable
 
-FOLDER, ABOUT, DEVICES, TOKENS = "gateway", "gateway.json", "devices.jsonl", "tokens"
+FOLDER, ABOUT, DEVICES = "gateway", "gateway.json", "devices.jsonl"
+TOKENS, REVOKED = "tokens", "revoked"
 FORMAT = 1
 
 
@@ -39,6 +45,15 @@ class About:
     def name(self) -> bytes:
         """The gateway's, 16 bytes."""
         return gateway_of(self.salt, self.server)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An enrolment: the device's key, the token's, and when it was, seconds since 1970."""
+
+    device: bytes
+    token: bytes
+    at: int
 
 
 class Roster:
@@ -57,7 +72,7 @@ class Roster:
         self.folder = run / FOLDER
         durable.make_folder(self.folder / TOKENS, mode=0o700)
         self.about = self._about(server)
-        self.known = self._read()
+        self.revoked = Revoked(self.folder / REVOKED)
 
     def _about(self, server: bytes) -> About:
         path = self.folder / ABOUT
@@ -68,7 +83,7 @@ class Roster:
         }
         with suppress(FileExistsError):
             durable.write_new(path, json.dumps(fresh).encode(), mode=0o644)
-        found = _about(path)
+        found = about_of(path)
         if found.server != server:
             raise ConfigError(
                 f"{path}: this gateway's asks are signed with the key {found.server.hex()[:16]}…, "
@@ -102,17 +117,18 @@ class Roster:
         if fresh:
             durable.sync_folder(self.folder)
 
-    def _read(self) -> list[tuple[bytes, bytes]]:
-        """Return (device, token) of each line; one that was cut short was never acknowledged."""
+    @cached_property
+    def known(self) -> list[tuple[bytes, bytes]]:
+        """(device, token) of each line; one that was cut short was never acknowledged.
+
+        Only a gateway that starts looks at it, since it takes an unfinished line away.
+        """
         path = self.folder / DEVICES
-        if not path.exists():
-            return []
-        data = path.read_bytes()
+        data = _bytes(path)
         whole = _acknowledged(data)
         if whole < len(data):
             os.truncate(path, whole)
-        lines = data[:whole].splitlines()
-        return [_row(path, number, line) for number, line in enumerate(lines, start=1)]
+        return [(row.device, row.token) for row in _rows(path, data[:whole])]
 
     # --- tokens
 
@@ -140,7 +156,12 @@ class Roster:
         return self.folder / TOKENS / public.hex()
 
 
-def _about(path: Path) -> About:
+def about_of(path: Path) -> About:
+    """Return who a gateway is, of its file.
+
+    Raises:
+        LedgerError: the file is damaged.
+    """
     try:
         found = json.loads(path.read_bytes())
         if found["format"] != FORMAT:
@@ -161,10 +182,29 @@ def _acknowledged(data: bytes) -> int:
     return last if b"\0" in data[last:whole] else whole
 
 
-def _row(path: Path, number: int, line: bytes) -> tuple[bytes, bytes]:
+def rows_of(path: Path) -> list[Row]:
+    """Return a roster's lines, but for one that is unfinished; reads, and changes nothing.
+
+    Raises:
+        LedgerError: a line is damaged; names it.
+    """
+    data = _bytes(path)
+    return _rows(path, data[: _acknowledged(data)])
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _rows(path: Path, data: bytes) -> list[Row]:
+    return [_row(path, number, line) for number, line in enumerate(data.splitlines(), start=1)]
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
     try:
         found: Any = json.loads(line)
-        return _hex(found["device"], KEY_BYTES), _hex(found["token"], KEY_BYTES)
+        keys = _hex(found["device"], KEY_BYTES), _hex(found["token"], KEY_BYTES)
+        return Row(*keys, int(found["at"]))
     except (ValueError, KeyError, TypeError) as problem:
         raise LedgerError(f"{path}, line {number}: expected a device, got {problem}") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from baffle.drivers.http.devices import Device, Devices, Issued
+from baffle.drivers.http.devices import NEVER, REVOKED, Device, Devices, Issued
 from baffle.drivers.http.enrolment import Enrolment
 from baffle.drivers.http.limits import Buckets, Rate, Room
 from baffle.drivers.http.mailbox import Sent, Taken
@@ -85,13 +85,13 @@ class Gateway:
         An address that was wrong too often waits, before any signature is verified for it.
 
         Raises:
-            No: "busy", "device", "epoch", "counter".
+            No: "busy", "device", "revoked", "epoch", "counter".
         """
         self.require_welcome(address, now)
         try:
             self.devices.require_fresh(stamp, self.epoch)
         except No as no:
-            if no.reason == "device":
+            if no.reason in ("device", "revoked"):
                 self.mistrust(address, now)
             raise
 
@@ -132,6 +132,22 @@ class Gateway:
         """Take in an enrolment that is noted down; returns its node."""
         return self.devices.add(enrolment).node
 
+    def revoke(self, node: int) -> bool:
+        """Turn a device away; what was asked of it comes back as a problem.
+
+        Returns:
+            whether it was here until now.
+        """
+        device = self.devices.by_node.get(node)
+        if device is None or device.revoked:
+            return False
+        device.revoked = True
+        dropped = device.mailbox.clear()
+        self._forget(dropped)
+        if dropped:
+            self._inbox.append(Came(node, None, REVOKED))
+        return True
+
     # --- who is there
 
     def nodes(self, now: float) -> frozenset[int]:
@@ -140,20 +156,27 @@ class Gateway:
 
     def _is_there(self, device: Device, now: float) -> bool:
         """Who waits for an ask is there, who works on one, and who spoke a moment ago."""
+        if device.revoked:
+            return False
         lately = now < device.seen + self.bounds.presence
         return lately or device.waiting > 0 or device.mailbox.busy(now)
 
     def waits(self, node: int, by: int) -> None:
         """Take note that a device's question waits (1), or does no more (-1)."""
-        self.devices.of(node).waiting += by
+        self.devices.by_node[node].waiting += by
+
+    def spoke(self) -> dict[int, float]:
+        """Return when devices last spoke to this process, by node."""
+        return {d.node: d.seen for d in self.devices.by_node.values() if d.seen > NEVER}
 
     # --- asks down, answers up
 
     def put(self, node: int, parts: Sequence[bytes], until: float) -> bool:
         """Lay an ask ready for a device; returns whether it lies there, else `drain` says why."""
         device = self.devices.by_node.get(node)
-        if device is None:
-            self._inbox.append(Came(node, None, "no device of this gateway is that node"))
+        if device is None or device.revoked:
+            why = "no device of this gateway is that node" if device is None else REVOKED
+            self._inbox.append(Came(node, None, why))
             return False
         held = self._shared.take(parts)
         if held is None:
@@ -223,6 +246,7 @@ class Gateway:
         boxes = [d.mailbox for d in self.devices.by_node.values()]
         return {
             "enrolled": len(boxes),
+            "revoked": sum(d.revoked for d in self.devices.by_node.values()),
             "waiting": sum(d.waiting > 0 for d in self.devices.by_node.values()),
             "asks_ready": sum(box.newest is not None for box in boxes),
             "asks_fetched": sum(len(box.open) for box in boxes),

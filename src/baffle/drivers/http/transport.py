@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 import time
@@ -10,10 +11,13 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from baffle.drivers.http.enrolment import Enrolment, decode_enrolment, encode_enrolled
+from baffle.drivers.http.devices import REVOKED
+from baffle.drivers.http.enrolment import Enrolment, decode_enrolment, encode_enrolled, node_of
 from baffle.drivers.http.mailbox import Sent, Taken
 from baffle.drivers.http.refusals import No
 from baffle.drivers.http.roster import Roster
+from baffle.drivers.http.seen import FILE as SEEN
+from baffle.drivers.http.seen import Seen
 from baffle.drivers.http.signed import EPOCH_BYTES, Request, Stamp
 from baffle.drivers.http.state import Bounds, Came, Gateway
 from baffle.errors import LinkLost
@@ -21,6 +25,7 @@ from baffle.fleet import Outgoing
 
 SWEEP_SECONDS = 5.0
 Wake = Callable[[list[int]], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -53,17 +58,21 @@ class HttpTransport:
         self._lock, self._enrolling = threading.Lock(), threading.Lock()
         self._swept = self.clock()
         self._lost: str | None = None
+        self._revoked: frozenset[bytes] = frozenset()
+        self._seen = Seen(self.roster.folder / SEEN)
+        self._turn_away()
         self.stopping = False
 
     # --- the server's side
 
     def nodes(self) -> frozenset[int]:
-        """Return the nodes whose devices are there.
+        """Return the nodes whose devices are there, once those that were revoked are not.
 
         Raises:
             LinkLost: nothing listens any more.
         """
         self._require_listening()
+        self._turn_away()
         with self._lock:
             return self.gateway.nodes(self.clock())
 
@@ -84,11 +93,18 @@ class HttpTransport:
         """
         self._require_listening()
         now = self.clock()
+        if self._seen.due(now):
+            self._note_seen(now)
         with self._lock:
             if now - self._swept >= SWEEP_SECONDS:
                 self._swept = now
                 self.gateway.sweep(now)
             return self.gateway.drain()
+
+    def _note_seen(self, now: float) -> None:
+        with self._lock:
+            lately = self.gateway.spoke()
+        self._seen.note(lately, now, self.today())
 
     def finish(self) -> None:
         """Take the run as over: devices that ask are told."""
@@ -106,6 +122,7 @@ class HttpTransport:
         """Send everyone who waits away: the process is going to end."""
         self.stopping = True
         self.wake(list(self.gateway.devices.by_node))
+        self._note_seen(self.clock())
 
     def lose(self, why: str) -> None:
         """Take note that nothing listens any more."""
@@ -115,17 +132,41 @@ class HttpTransport:
         if self._lost is not None:
             raise LinkLost(f"the gateway listens no more: {self._lost}")
 
+    # --- who is turned away
+
+    def _turn_away(self) -> None:
+        """Turn those away that were revoked since the last look; who waits is told at once."""
+        found = self.roster.revoked.all()
+        for key in found - self._revoked:
+            self._gone(node_of(self.roster.about.name, key))
+        self._revoked = found
+
+    def _gone(self, node: int) -> None:
+        with self._lock:
+            here = self.gateway.revoke(node)
+        if here:
+            logger.info("node %d is turned away", node)
+            self.wake([node])
+
+    def _require_allowed(self, node: int) -> None:
+        """Look once more before a device gets an answer; what follows refuses it by name."""
+        device = self.gateway.devices.by_node.get(node)
+        if device and not device.revoked and self.roster.revoked.has(device.key):
+            self._gone(node)
+
     # --- the devices' side
 
     def glance(self, stamp: Stamp, address: str) -> None:
         """Refuse a request that cannot be good, before its body is read."""
         if self.stopping:
             raise No("stopping", "this gateway is going to end: come again", seconds=1.0)
+        self._require_allowed(stamp.node)
         with self._lock:
             self.gateway.glance(stamp, address, self.clock())
 
     def authenticate(self, stamp: Stamp, request: Request, address: str) -> int:
         """Return the node that a request is of; see `Gateway.authenticate`."""
+        self._require_allowed(stamp.node)
         with self._lock:
             return self.gateway.authenticate(stamp, request, address, self.clock())
 
@@ -152,6 +193,8 @@ class HttpTransport:
 
     def _admitted(self, enrolment: Enrolment) -> bool:
         """Note an enrolment down, unless it is already; returns whether it was not."""
+        if self.roster.revoked.has(enrolment.device):
+            raise No("revoked", REVOKED)
         issued, today = self.roster.issued(enrolment.token), self.today()
         with self._enrolling:
             with self._lock:
@@ -171,6 +214,7 @@ class HttpTransport:
 
     def fetch(self, node: int) -> Sent | None:
         """Return the ask that lies ready for a node; see `Gateway.fetch`."""
+        self._require_allowed(node)
         with self._lock:
             return self.gateway.fetch(node, self.clock())
 
