@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from baffle.fleet import Costs, Downlink, Member, Pace
-from baffle.fleet.replica import joined
+from baffle.fleet.room import joined
 from baffle.protocol.exchange import Holding, SnapshotHeader, decode_answer, decode_ask
 from tests.fleet.world import Home, MemoryStore, client_of, settings_of
 

@@ -9,7 +9,16 @@ import numpy as np
 from baffle.config import groups_of, resolve
 from baffle.directions import ModelSignature, TensorSpec
 from baffle.drivers.build import genesis, policy
-from baffle.fleet import Downlink, FleetClient, Identity, Kept, Members, Pace, coordinator_of
+from baffle.fleet import (
+    Downlink,
+    FleetClient,
+    Identity,
+    Kept,
+    Members,
+    Pace,
+    Replica,
+    coordinator_of,
+)
 from baffle.ledger import Ledger, Row, snapshot
 from baffle.ledger.replay import replay
 from baffle.protocol import Rules, Server
@@ -56,6 +65,7 @@ class MemoryStore:
 
     def begin(self, genesis):
         self.kept.pop(genesis.run, None)
+        return Replica(genesis)
 
     def load(self, run):
         return self.kept.get(run)

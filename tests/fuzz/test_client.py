@@ -47,7 +47,7 @@ class Backing:
 
 class Disk(dict):
     def begin(self, genesis):
-        pass
+        return Replica(genesis)
 
     def load(self, run):
         return self.get(run)

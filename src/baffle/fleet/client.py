@@ -124,11 +124,15 @@ class FleetClient:
         Returns:
             an answer's bytes, whatever came and whatever went wrong.
         """
+        return self.handle_ask(parts[0] if parts else b"", parts[1:])
+
+    def handle_ask(self, data: bytes, chunks: Sequence[bytes]) -> bytes:
+        """Answer an ask whose snapshot's chunks come beside it; else as `handle`."""
         run = self.run
         try:
-            ask = decode_ask(parts[0] if parts else b"")
+            ask = decode_ask(data)
             run = ask.run
-            return encode_answer(self._answer(ask, parts[1:]), run)
+            return encode_answer(self._answer(ask, chunks), run)
         except Exception as problem:  # a client that dies of one ask answers no other
             return encode_answer(Trouble(_reason(problem), _sentence(problem), self._holding), run)
 
@@ -178,8 +182,7 @@ class FleetClient:
             if genesis.run != ask.run:
                 raise DecodeError(f"an ask of run {ask.run.hex()} with the genesis of another")
             self._demands.require(genesis)
-            self._store.begin(genesis)
-            found = Replica(genesis), Kept()
+            found = self._store.begin(genesis), Kept()
         self._backing = None
         self._replica, self._kept = found
         return self._replica

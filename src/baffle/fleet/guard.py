@@ -56,7 +56,7 @@ class Guard:
         # Before anything else is kept of the run: a crash must not leave a run without its key.
         if known is None and found.genesis is not None and run_id(found.genesis) == run:
             self._keys.keep_key(run, key)
-        answer = self._client.handle([ask, *parts[1:]])
+        answer = self._client.handle_ask(ask, parts[1:])
         if known is None and self._client.run == run:  # it held the run already, without a key
             self._keys.keep_key(run, key)
         return answer

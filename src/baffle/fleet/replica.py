@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from baffle.errors import BoundError, DecodeError, Refused
-from baffle.ledger import snapshot
+from baffle.errors import BoundError, DecodeError, LedgerError, Refused
+from baffle.fleet.room import MEMORY, Held, Room
 from baffle.protocol import Genesis, Rules, decode_outcome, decode_plan
 from baffle.protocol.exchange import Ask, Holding, SnapshotHeader, TailRow
 from baffle.protocol.exchange.ask import MAX_HELD
-from baffle.protocol.messages import Outcome, Plan
+from baffle.protocol.messages import DIGEST_BYTES, Outcome, Plan
 from baffle.updates import NUMPY, Ops, TrainState
+from baffle.updates.hollow import HOLLOW, hollow
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,14 @@ class Replica:
         genesis: of the run.
         state, digest: where the copy stands; None before the first state came.
         ops: array library of the updates.
+        room: where its states lie.
     """
 
     genesis: Genesis
     state: TrainState | None = None
     digest: bytes = b""
     ops: Ops = NUMPY
+    room: Room = MEMORY
 
     @cached_property
     def rules(self) -> Rules:
@@ -41,9 +43,9 @@ class Replica:
 
     @cached_property
     def form(self) -> TrainState:
-        """A state of this run's form: all that a snapshot may hold, known before one comes."""
+        """A state of this run's form, without numbers: known before a snapshot comes."""
         trained = (t for _, t in self.genesis.signature.trained)
-        return self.rules.start({t.name: np.zeros(t.shape, dtype=np.float32) for t in trained})
+        return self.rules.chain.init({t.name: hollow(t.shape) for t in trained}, HOLLOW)
 
     @property
     def holding(self) -> Holding | None:
@@ -51,8 +53,11 @@ class Replica:
         return Holding(self.state.round, self.digest) if self.state else None
 
     def hashed(self) -> Replica:
-        """Return the copy with its digest computed anew: memory may fail in a long wait."""
-        digest = self.state.digest() if self.state else b""
+        """Return the copy with its digest computed anew: memory or disk may fail in a long wait."""
+        try:
+            digest = self.state.digest() if self.state else b""
+        except LedgerError:  # its file has lost its end: told as what nobody knows, it is replaced
+            digest = bytes(DIGEST_BYTES)
         return self if digest == self.digest else dataclasses.replace(self, digest=digest)
 
     def catch_up(self, ask: Ask, chunks: Sequence[bytes]) -> Replica:
@@ -73,15 +78,12 @@ class Replica:
 
     def _loaded(self, header: SnapshotHeader, chunks: Sequence[bytes]) -> Replica:
         try:
-            data = joined(header, chunks)
-            if len(data) < 4 * self.genesis.signature.dimension:  # before `form` takes as much
-                raise ValueError(f"expected at least every weight, got {len(data)} bytes")
-            state, digest = snapshot.decode(data, self.form)
+            if header.size < 4 * self.genesis.signature.dimension:
+                raise ValueError(f"expected at least every weight, got {header.size} bytes")
+            state, digest = self.room.loaded(header, chunks, self.form)
         except ValueError as problem:
             raise DecodeError(f"snapshot of round {header.round}: {problem}") from None
-        if state.round != header.round:
-            raise DecodeError(f"expected a snapshot of round {header.round}, got {state.round}")
-        return Replica(self.genesis, state, digest, self.ops)
+        return dataclasses.replace(self, state=state, digest=digest)
 
     def followed(self, row: TailRow) -> Replica:
         """Return the copy after a closed round.
@@ -102,19 +104,21 @@ class Replica:
                 f"round {plan.round} goes on from {plan.digest.hex()[:16]}…, "
                 f"this copy is {self.digest.hex()[:16]}…",
             )
-        state = self._advanced(self.state, plan, outcome)
-        return Replica(self.genesis, state, state.digest(), self.ops)
+        state, digest = self._advanced(self.state, plan, outcome)
+        return dataclasses.replace(self, state=state, digest=digest)
 
-    def _advanced(self, state: TrainState, plan: Plan, outcome: Outcome) -> TrainState:
+    def _advanced(self, state: TrainState, plan: Plan, outcome: Outcome) -> Held:
         scales = plan.scale_exponents
         if scales and len(scales) != len(self.genesis.signature.trained):
             raise DecodeError(f"round {plan.round}: {len(scales)} scales are not one a tensor")
         try:
             # Numbers without bound are the server's to explain; the next digest tells them apart.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                return self.rules.advance(state, plan, outcome)
+                return self.room.advanced(self.rules, state, plan, outcome)
         except BoundError as problem:
             raise DecodeError(f"round {plan.round}: {problem}") from None
+        except LedgerError as problem:
+            raise Refused("behind", f"its state is of no use any more: {problem}") from None
 
     def _row(self, row: TailRow) -> tuple[Plan, Outcome]:
         plan = decode_plan(row.plan)
@@ -124,21 +128,3 @@ class Replica:
         if plan.round >= MAX_HELD:
             raise DecodeError(f"expected a round below {MAX_HELD}, got {plan.round}")
         return plan, outcome
-
-
-def joined(header: SnapshotHeader, chunks: Sequence[bytes]) -> bytes:
-    """Return a snapshot's bytes.
-
-    Raises:
-        ValueError: the chunks are not those that the header describes.
-    """
-    sizes = [len(chunk) for chunk in chunks]
-    if len(chunks) != header.chunks or sum(sizes) != header.size:
-        raise ValueError(
-            f"expected {header.chunks} chunks of {header.size} bytes, "
-            f"got {len(chunks)} of {sum(sizes)}"
-        )
-    data = b"".join(chunks)
-    if hashlib.sha256(data).digest() != header.sha256:
-        raise ValueError("a snapshot's chunks have another hash than its header says")
-    return data

@@ -2,7 +2,8 @@
 
     <folder>/<run>/genesis.json         as it came
     <folder>/<run>/state.safetensors    a state, in the snapshot format
-    <folder>/<run>/tail.bin             the rounds since then; see `tail`
+    <folder>/<run>/tail.bin             the rounds since then; see `tail`. None where the state
+                                        itself lies on the disk, and not in memory (`room`)
     <folder>/<run>/client.json          hash of its data, how long a round takes to rebuild
     <folder>/<run>/server.key           public key that the run's asks come under
     <folder>/<run>/wallet               keys and session of its secure sums, for its eyes only
@@ -18,17 +19,19 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from baffle.errors import BaffleError, ProtocolError
 from baffle.fleet.replica import Replica
+from baffle.fleet.room import MEMORY, Held, OnDisk
 from baffle.fleet.tail import TailFile
-from baffle.ledger import durable, snapshot
+from baffle.ledger import durable, snapshot, stored
 from baffle.protocol import Genesis
 from baffle.protocol.exchange import Answer, TailRow
 from baffle.protocol.exchange.signed import KEY_BYTES
+from baffle.updates import TrainState
 
 GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
 TAIL, SERVER_KEY, WALLET = "tail.bin", "server.key", "wallet"
@@ -66,8 +69,8 @@ def most_rows(microseconds: int) -> int:
 class Store(Protocol):
     """Where a client keeps its copies of runs."""
 
-    def begin(self, genesis: Genesis) -> None:
-        """Make room for a run."""
+    def begin(self, genesis: Genesis) -> Replica:
+        """Make room for a run; return its copy, which holds nothing yet."""
         ...
 
     def load(self, run: bytes) -> tuple[Replica, Kept] | None:
@@ -104,18 +107,25 @@ class FolderStore:
 
     Args:
         folder: the client's own; made if missing.
+        on_disk: whether a state is left there and read tensor by tensor; then a full disk costs
+            rounds, and a state is written each round.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, on_disk: bool = False) -> None:
+        self._folder, self._on_disk = folder, on_disk
         self._behind: dict[bytes, int] = {}  # rounds in each run's tail that we know of
 
-    def begin(self, genesis: Genesis) -> None:
-        """Make room for a run, and forget all but the newest others."""
+    def begin(self, genesis: Genesis) -> Replica:
+        """Make room for a run, and forget all but the newest others; return its empty copy."""
         with _reported(self._folder):
             durable.make_folder(self._of(genesis.run))
             self._write(self._of(genesis.run) / GENESIS, genesis.to_bytes())
             self._forget()
+        return self._empty(genesis)
+
+    def _empty(self, genesis: Genesis) -> Replica:
+        room = OnDisk(self._of(genesis.run) / STATE) if self._on_disk else MEMORY
+        return Replica(genesis, room=room)
 
     def _forget(self) -> None:
         """Delete the states of all but the newest runs.
@@ -138,18 +148,22 @@ class FolderStore:
             return None
         if genesis.run != run:
             return None
-        return self._followed(folder, self._state(folder, Replica(genesis))), _facts(folder)
+        return self._followed(folder, self._state(folder, self._empty(genesis))), _facts(folder)
 
     def _state(self, folder: Path, empty: Replica) -> Replica:
         try:
-            data = (folder / STATE).read_bytes()
-            state, digest = snapshot.decode(data, empty.form)
+            state, digest = self._read(folder / STATE, empty.form)
         except FileNotFoundError:
             return empty
         except (OSError, ValueError) as problem:
             logger.warning("%s is of no use, a new state will be asked for: %s", folder, problem)
             return empty
-        return Replica(empty.genesis, state, digest)
+        return replace(empty, state=state, digest=digest)
+
+    def _read(self, path: Path, like: TrainState) -> Held:
+        if self._on_disk:
+            return stored.read(path, like)
+        return snapshot.decode(path.read_bytes(), like)
 
     def _followed(self, folder: Path, copy: Replica) -> Replica:
         """Return a copy after the rounds that lie behind its state."""
@@ -177,7 +191,9 @@ class FolderStore:
     def _keep(self, folder: Path, copy: Replica, kept: Kept, rows: Sequence[TailRow]) -> None:
         run, tail = copy.genesis.run, TailFile(folder / TAIL)
         behind = self._behind.get(run, MOST_ROWS) + len(rows)
-        if rows and behind <= most_rows(kept.microseconds):
+        if self._on_disk:
+            tail.clear()  # its room has written the state
+        elif rows and behind <= most_rows(kept.microseconds):
             self._behind[run] = MOST_ROWS  # until they are there
             tail.append(rows)
             self._behind[run] = behind

@@ -8,25 +8,21 @@ The same bytes go over a network; `decode` takes them only in the one form that 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from baffle.errors import LedgerError
-from baffle.ledger.chain import MAX_ROUND
+from baffle.ledger import header
 from baffle.ledger.durable import make_folder, publish
+from baffle.ledger.header import SNAPSHOT_FORMAT, Header
 from baffle.updates.state import TrainState
 
 FOLDER = "snapshots"
-SNAPSHOT_FORMAT = "1"
-HEADER_SLACK = 160  # rounds, updates and digest, which a header of no counts lacks
 
 Tensors = Mapping[str, NDArray[np.float32]]
 
@@ -60,7 +56,7 @@ def write(folder: Path, state: TrainState) -> bytes:
     final = folder / file_name(state.round)
     unfinished = final.with_suffix(".safetensors.tmp")
     try:
-        sha256 = _write_file(unfinished, _header_of(state, tensors), tensors)
+        sha256 = _write_file(unfinished, _header_of(state), tensors)
         publish(unfinished, final)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -86,14 +82,13 @@ def encode(state: TrainState) -> bytes:
         LedgerError: as `write`.
     """
     tensors = _tensors(state)
-    return b"".join((_header_of(state, tensors), *map(_bytes, tensors.values())))
+    return b"".join((_header_of(state), *map(_bytes, tensors.values())))
 
 
 def size(state: TrainState) -> int:
     """Return the bytes that `encode` would make, without hashing or copying the state."""
-    shapes = {key: array.shape for key, array in _tensors(state).items()}
-    header = _header((str(state.round), str(state.updates), "0" * 64), shapes)
-    return len(header) + sum(4 * math.prod(shape) for shape in shapes.values())
+    no_digest = "0" * header.DIGEST_DIGITS
+    return Header(state.round, state.updates, no_digest, header.shapes_of(state)).size
 
 
 def decode(data: bytes, like: TrainState) -> tuple[TrainState, bytes]:
@@ -106,63 +101,46 @@ def decode(data: bytes, like: TrainState) -> tuple[TrainState, bytes]:
     Raises:
         ValueError: anything but the bytes of a snapshot of such a state.
     """
-    tensors = _tensors(like)
-    size = int.from_bytes(data[:8], "little")
-    limit = len(_header("", {key: a.shape for key, a in tensors.items()})) + HEADER_SLACK
-    if not len(data) >= 8 + size <= limit:
-        raise ValueError(f"expected a header of at most {limit} bytes, got one of {size}")
-    try:
-        about = json.loads(data[8 : 8 + size])["__metadata__"]
-        counts = [about[name] for name in ("round", "updates", "digest")]
-        if not all(isinstance(count, str) and count.isascii() for count in counts):
-            raise ValueError("counts that are not digits")
-    except (ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise ValueError(f"expected a snapshot's header, got {problem!r:.80}") from None
-    header = _header(counts, {key: array.shape for key, array in tensors.items()})
-    arrays = sum(array.nbytes for array in tensors.values())
-    if data[: len(header)] != header or len(data) != len(header) + arrays:
-        raise ValueError("expected a snapshot of this run's tensors, got another form")
-    rounds, updates = _count(counts[0], "rounds"), _count(counts[1], "updates")
-    state = TrainState(rounds, _slots(data, len(header), tensors), updates)
-    if (digest := state.digest()).hex() != counts[2]:
+    shapes = header.shapes_of(like)
+    found = header.decode(lambda count: data[:count], len(data), shapes)
+    state = TrainState(found.round, _slots(data, found), found.updates)
+    return state, verified(state, found)
+
+
+def verified(state: TrainState, said: Header) -> bytes:
+    """Return a state's digest.
+
+    Raises:
+        ValueError: it is not the one that its snapshot's header says.
+    """
+    digest = state.digest()
+    if digest.hex() != said.digest:
         raise ValueError("a snapshot's numbers are not those that its header has the digest of")
-    return state, digest
+    return digest
 
 
-def _slots(data: bytes, start: int, like: Tensors) -> dict[str, dict[str, NDArray[np.float32]]]:
+def _slots(data: bytes, said: Header) -> dict[str, dict[str, NDArray[np.float32]]]:
     slots: dict[str, dict[str, NDArray[np.float32]]] = {}
-    for key, array in like.items():
+    for key, start in said.starts.items():
         slot, _, name = key.partition("/")
-        found = np.frombuffer(data, dtype="<f4", count=array.size, offset=start)
-        slots.setdefault(slot, {})[name] = found.reshape(array.shape)
-        start += array.nbytes
+        shape = said.shapes[key]
+        found = np.frombuffer(data, dtype="<f4", count=math.prod(shape), offset=start)
+        slots.setdefault(slot, {})[name] = found.reshape(shape)
     return slots
 
 
-def _header_of(state: TrainState, tensors: Tensors) -> bytes:
-    counts = (str(state.round), str(state.updates), state.digest().hex())
-    return _header(counts, {key: array.shape for key, array in tensors.items()})
-
-
-def _header(counts: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    about = dict(zip(("round", "updates", "digest"), counts, strict=False))
-    entries: dict[str, Any] = {"__metadata__": {"format": SNAPSHOT_FORMAT, **about}}
-    end = 0
-    for key, shape in shapes.items():
-        start, end = end, end + 4 * math.prod(shape)
-        entries[key] = {"dtype": "F32", "shape": list(shape), "data_offsets": [start, end]}
-    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # tensors start on a multiple of 8 bytes
-    return len(text).to_bytes(8, "little") + text
+def _header_of(state: TrainState) -> bytes:
+    shapes = header.shapes_of(state)
+    return Header(state.round, state.updates, state.digest().hex(), shapes).data
 
 
 def _bytes(array: NDArray[np.float32]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _write_file(path: Path, header: bytes, tensors: Tensors) -> bytes:
+def _write_file(path: Path, head: bytes, tensors: Tensors) -> bytes:
     found = hashlib.sha256()
-    parts: list[bytes | memoryview] = [header, *map(_bytes, tensors.values())]
+    parts: list[bytes | memoryview] = [head, *map(_bytes, tensors.values())]
     with path.open("wb") as file:
         for part in parts:
             file.write(part)
@@ -184,6 +162,8 @@ def read(path: Path, sha256: bytes, round: int, digest: bytes) -> TrainState:
     Raises:
         ValueError: the file is missing, unreadable, or not the one described; says which.
     """
+    from safetensors import SafetensorError  # a client that only decodes has no use for it
+
     require_file(path, sha256)
     try:
         state = _state(path, round)
@@ -206,6 +186,8 @@ def require_file(path: Path, sha256: bytes) -> None:
 
 
 def _state(path: Path, round: int) -> TrainState:
+    from safetensors import safe_open
+
     slots: dict[str, dict[str, NDArray[np.float32]]] = {}
     with safe_open(path, framework="numpy") as file:
         about = file.metadata() or {}
@@ -216,11 +198,4 @@ def _state(path: Path, round: int) -> TrainState:
             if file.get_slice(key).get_dtype() != "F32":
                 raise ValueError(f"{path.name} holds other numbers than float32")
             slots.setdefault(slot, {})[name] = file.get_tensor(key)
-    return TrainState(round, slots, _count(about.get("updates", ""), "updates"))
-
-
-def _count(text: object, what: str) -> int:
-    known = isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 20
-    if not (isinstance(text, str) and known and int(text) <= MAX_ROUND):
-        raise ValueError(f"a snapshot says no number of {what}")
-    return int(text)
+    return TrainState(round, slots, header.count(about.get("updates", ""), "updates"))

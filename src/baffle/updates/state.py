@@ -26,7 +26,7 @@ class TrainState:
     Args:
         round: number of rounds that made it, abandoned ones included.
         slots: by slot ("weights", "ema", "adam.first", …) and tensor name, float32 arrays; those
-            of NumPy become read-only.
+            of NumPy become read-only. A slot that is no dict may read its tensors when asked.
         updates: number of rounds that changed the weights; bias corrections count these.
 
     Example:
@@ -41,7 +41,7 @@ class TrainState:
     def __post_init__(self) -> None:
         """Make NumPy arrays read-only: who loaded a state need not load it again."""
         for arrays in self.slots.values():
-            for array in arrays.values():
+            for array in arrays.values() if isinstance(arrays, dict) else ():
                 if isinstance(array, np.ndarray):
                     array.flags.writeable = False
 
@@ -62,16 +62,20 @@ class TrainState:
     def numpy(self) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Return the slots as contiguous little-endian float32 arrays."""
         return {
-            slot: {name: np.asarray(a, dtype="<f4", order="C") for name, a in arrays.items()}
+            slot: {name: _plain(array) for name, array in arrays.items()}
             for slot, arrays in self.slots.items()
         }
 
     def digest(self) -> bytes:
-        """Return SHA-256 over round, names, shapes and bytes of every slot; 32 bytes."""
+        """Return SHA-256 over round, names, shapes and bytes of every slot; 32 bytes.
+
+        One tensor is looked at after another, so that a state on disk need not be in memory.
+        """
         counts = self.round.to_bytes(8, "little") + self.updates.to_bytes(8, "little")
         found = hashlib.sha256(b"baffle state 1\n" + counts)
-        for slot, arrays in sorted(self.numpy().items()):
-            for name, array in sorted(arrays.items(), key=lambda item: item[0].encode()):
+        for slot in sorted(self.slots):
+            for name in sorted(self.slots[slot], key=str.encode):
+                array = _plain(self.slots[slot][name])
                 found.update(f"{slot}/{name} {list(array.shape)}\n".encode())
                 found.update(np.ascontiguousarray(array).data if array.size else b"")
         return found.digest()
@@ -83,3 +87,8 @@ class TrainState:
         if expected != found:
             wrong = sorted(set(expected.items()) ^ set(found.items()))
             raise ModelError(f"weights do not fit the model: {wrong[:4]} stand on one side only")
+
+
+def _plain(array: Array) -> NDArray[np.float32]:
+    """Return an array of any library as NumPy's, contiguous and little-endian."""
+    return np.asarray(array, dtype="<f4", order="C")

@@ -6,7 +6,7 @@ import hashlib
 import numpy as np
 
 from baffle.directions import ModelSignature, TensorSpec
-from baffle.fleet import FleetClient, Guard, Identity, Kept
+from baffle.fleet import FleetClient, Guard, Identity, Kept, Replica
 from baffle.protocol.exchange import client_tag
 from baffle.protocol.exchange.signed import Pin
 from baffle.updates import TrainState
@@ -35,6 +35,7 @@ class Disk:
         self._dies("begin")
         self._runs.add(genesis.run)
         self.kept.pop(genesis.run, None)
+        return Replica(genesis)
 
     def load(self, run):
         self._dies("load")

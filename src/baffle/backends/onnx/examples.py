@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -37,7 +38,9 @@ class ArrayExamples:
 
     def batch(self, numbers: NDArray[np.int64]) -> dict[str, NDArray]:
         """Return the arrays of these examples, in this order, by name."""
-        return {name: np.ascontiguousarray(a[numbers]) for name, a in self.arrays.items()}
+        found = {name: np.ascontiguousarray(a[numbers]) for name, a in self.arrays.items()}
+        self._let_go()
+        return found
 
     def require(self, manifest: Manifest) -> None:
         """Compare the arrays with what a model takes.
@@ -57,7 +60,15 @@ class ArrayExamples:
             found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
             for start in range(0, len(array), 1024):
                 found.update(np.ascontiguousarray(array[start : start + 1024]).data)
+                self._let_go()
         return found.digest()
+
+    def _let_go(self) -> None:
+        """Give back the pages of memory maps: what was looked at once would stay resident."""
+        for array in self.arrays.values():
+            mapped: object = array.base
+            if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _require(wanted: Array, found: NDArray | None) -> None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -23,7 +24,9 @@ from baffle.drivers.device.loop import Loop
 from baffle.drivers.fleet.demands import demands_of
 from baffle.drivers.fleet.identity import own_secret, pin_of_key
 from baffle.drivers.http.caller import Caller
+from baffle.drivers.http.wire import Keep
 from baffle.drivers.resident import peak_mib
+from baffle.drivers.spool import Spool
 from baffle.drivers.worker.locks import FileLock
 from baffle.errors import BaffleError, ConfigError
 from baffle.fleet import FleetClient, FolderStore, Guard, Identity
@@ -78,7 +81,8 @@ def _work(given: argparse.Namespace) -> int:
     lock = FileLock(given.state / LOCK)
     if not lock.take():
         raise ConfigError(f"{given.state} is in use by another device's process")
-    client, link = Device(given), _link(given)
+    client = Device(given)
+    link = _link(given, client.keep)
     key = given.server_key or link.server_key.hex()
     guard = Guard(client.fleet, link.node, pin_of_key(key, "--server-key"), client.store)
     loop = Loop(
@@ -107,7 +111,8 @@ class Device:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.budget = Budget(given.memory)
-        self.store = FolderStore(given.state)
+        self.store = FolderStore(given.state, on_disk=given.memory > 0)
+        self.keep = partial(Spool.of, folder=given.state) if given.memory > 0 else list
         secret = own_secret(given.state)
         place = Place(
             given.model, given.data, given.state, given.memory, given.threads, given.provider
@@ -173,14 +178,16 @@ def _stop_signals() -> Callable[[], bool]:
     return lambda: bool(said)
 
 
-def _link(given: argparse.Namespace) -> Caller:
+def _link(given: argparse.Namespace, keep: Keep) -> Caller:
     """Return the way to the gateway, enrolled.
 
     Raises:
         ConfigError: it needs a token and has none.
         Refused, LinkLost: the gateway does not let it in, or is away.
     """
-    found = Caller(given.server, given.state / "gateway", ca=given.ca, insecure=given.insecure)
+    found = Caller(
+        given.server, given.state / "gateway", ca=given.ca, insecure=given.insecure, keep=keep
+    )
     if not found.enrolled:
         if given.token is None:
             raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO
 
 _COUNT, _SIZE = struct.Struct("<I"), struct.Struct("<Q")
@@ -18,14 +18,22 @@ def send(pipe: IO[bytes], parts: Sequence[bytes]) -> None:
     pipe.flush()
 
 
-def receive(pipe: IO[bytes]) -> list[bytes] | None:
-    """Return the next list, None where the other side has closed."""
+def receive(
+    pipe: IO[bytes], keep: Callable[[Iterable[bytes]], Sequence[bytes]] = list
+) -> Sequence[bytes] | None:
+    """Return the next list, None where the other side has closed.
+
+    Args:
+        pipe: from the other side.
+        keep: makes a sequence of the parts, each of which is read when it asks for it.
+    """
     head = pipe.read(_COUNT.size)
     if len(head) < _COUNT.size:
         return None
-    (count,) = _COUNT.unpack(head)
-    found = []
+    return keep(_parts(pipe, _COUNT.unpack(head)[0]))
+
+
+def _parts(pipe: IO[bytes], count: int) -> Iterator[bytes]:
     for _ in range(count):
         (size,) = _SIZE.unpack(pipe.read(_SIZE.size))
-        found.append(pipe.read(size))
-    return found
+        yield pipe.read(size)

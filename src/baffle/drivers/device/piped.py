@@ -30,7 +30,7 @@ def main(model: str, data: str, state: str, memory: str) -> None:
     device = Device(given)
     before = peak_mib()
     guard = Guard(device.fleet, NODE, Pin(), device.store)
-    while (parts := receive(sys.stdin.buffer)) is not None:
+    while (parts := receive(sys.stdin.buffer, device.keep)) is not None:
         send(sys.stdout.buffer, [guard.handle(parts)])
     loaded = sorted({name.split(".")[0] for name in sys.modules} & {"torch", "onnx", "typer"})
     found = {

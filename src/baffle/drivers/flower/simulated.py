@@ -28,9 +28,10 @@ class RecordStore:
     def __init__(self, state: Any) -> None:
         self._state = state
 
-    def begin(self, genesis: Genesis) -> None:
+    def begin(self, genesis: Genesis) -> Replica:
         """Make room for a run; the one before is forgotten."""
         self._put({"genesis": genesis.to_bytes()})
+        return Replica(genesis)
 
     def load(self, run: bytes) -> tuple[Replica, Kept] | None:
         """Return what is kept of a run."""

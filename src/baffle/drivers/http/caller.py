@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -44,6 +44,7 @@ class Caller:
         manners: how it waits.
         clock, sleep: seconds; others in tests.
         chance: 0 to 1, evenly, for pauses that are not the same on all devices.
+        keep: makes a sequence of an ask's parts, one of which may be read at a time.
 
     Raises:
         ConfigError: a URL that is none, plain HTTP that leaves this machine, a bad file.
@@ -60,6 +61,7 @@ class Caller:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        keep: wire.Keep = list,
     ) -> None:
         address = Address.of(url)
         if not address.tls and not insecure and address.host not in LOOPBACK:
@@ -71,7 +73,7 @@ class Caller:
         self._trying = Trying(manners or Manners(), clock, sleep, chance)
         self._line = Line(address, _context(ca) if address.tls else None, clock)
         self._epoch, self._number = bytes(EPOCH_BYTES), 0
-        self._asked = False
+        self._asked, self._keep = False, keep
 
     @property
     def enrolled(self) -> bool:
@@ -111,7 +113,7 @@ class Caller:
         server, self._epoch = decode_enrolled(answer or b"", body, found.gateway)
         self._keys.enrolled(Home(found.gateway, server))
 
-    def ask(self, wait: float = 20.0) -> list[bytes] | None:
+    def ask(self, wait: float = 20.0) -> Sequence[bytes] | None:
         """Return an ask's parts, or None if there is none for the device.
 
         Args:
@@ -123,8 +125,8 @@ class Caller:
         """
         body = wire.encode_wait(round(wait * 1000))
 
-        def take(response: Response) -> list[bytes]:
-            return wire.read_parts(response.read, response.size)
+        def take(response: Response) -> Sequence[bytes]:
+            return wire.read_parts(response.read, response.size, self._keep)
 
         parts = self._signed(ASK, body, wait, self._trying.manners.ask, take)
         if parts is None:

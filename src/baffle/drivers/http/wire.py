@@ -13,7 +13,7 @@ straight to where it stays.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from baffle.errors import DecodeError
 
@@ -26,6 +26,7 @@ MAX_WAIT = 60_000  # milliseconds that a device may ask a gateway to wait
 ANSWER_AROUND = HEAD_BYTES + 2 * LENGTH_BYTES + NUMBER_BYTES
 
 Read = Callable[[int], bytes]
+Keep = Callable[[Iterable[bytes]], Sequence[bytes]]
 
 
 def head_of(parts: Sequence[bytes]) -> bytes:
@@ -55,15 +56,16 @@ def decode_parts(body: bytes) -> list[bytes]:
     Raises:
         DecodeError: anything but the one encoding of some parts.
     """
-    return read_parts(io.BytesIO(body).read, len(body))
+    return list(read_parts(io.BytesIO(body).read, len(body)))
 
 
-def read_parts(read: Read, size: int) -> list[bytes]:
+def read_parts(read: Read, size: int, keep: Keep = list) -> Sequence[bytes]:
     """Return the parts of a body that is read as it comes.
 
     Args:
         read: returns so many bytes of it, or all that are left if they are fewer.
         size: bytes of the whole body.
+        keep: makes a sequence of the parts, each of which is read when it asks for it.
 
     Raises:
         DecodeError: anything but the one encoding of some parts in so many bytes.
@@ -78,7 +80,7 @@ def read_parts(read: Read, size: int) -> list[bytes]:
     lengths = list(_numbers(_exactly(read, LENGTH_BYTES * count)))
     whole = before + sum(lengths)
     _need(whole == size, f"{whole} bytes, as its lengths say", size)
-    return [_exactly(read, length) for length in lengths]
+    return keep(_exactly(read, length) for length in lengths)
 
 
 def encode_ask(number: int, parts: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -91,14 +93,14 @@ def encode_ask(number: int, parts: Sequence[bytes]) -> tuple[bytes, ...]:
     return (_u64(number), *parts)
 
 
-def decode_ask(parts: Sequence[bytes]) -> tuple[int, list[bytes]]:
+def decode_ask(parts: Sequence[bytes]) -> tuple[int, Sequence[bytes]]:
     """Return (number, the ask's own parts).
 
     Raises:
         DecodeError: there is no ask behind the number.
     """
     _need(len(parts) >= 2, "a number and an ask", f"{len(parts)} parts")
-    return _number(parts[0]), list(parts[1:])
+    return _number(parts[0]), parts[1:]
 
 
 def encode_answer(number: int, answer: bytes) -> bytes:
