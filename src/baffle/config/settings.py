@@ -151,6 +151,10 @@ class UpdateSettings(Section):
     decoupled_decay: NotNegative = Field(0.0, description="weight decay beside the optimiser")
     average: Share = Field(0.0, description="decay of the weights' moving average; 0: none")
     normalised: bool = Field(True, description="divide by the scalars' standard deviation")
+    rounding: Literal["nearest", "stochastic"] = Field(
+        "nearest",
+        description="int8 weights: kept between the steps and used rounded, or kept on them",
+    )
     step_size: Auto | Positive = Field("auto", description="at the schedule's top")
     local_step_size: Auto | NotNegative = Field(
         0.01, description="of clients' own steps, when H > 1; auto: the same as step_size"

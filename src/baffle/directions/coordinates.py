@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     BATCH = 6
     FORWARD = 7
     PICK = 8
+    GRID = 9
 
 
 MAX_INDEX = MAX_ROUND = MAX_BLOCK = 2**32 - 1

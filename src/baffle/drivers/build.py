@@ -31,6 +31,7 @@ from baffle.protocol.policy import Policy
 from baffle.quantisation import MAX_STEP_EXPONENT, Quantiser
 from baffle.secagg.spec import SecureSpec, parameters
 from baffle.updates import UpdateSpec
+from baffle.updates.grid import STEP_EXPONENT, on_grid
 
 RADIUS_LIMIT = 100
 RADII_MEMORY = 0.98  # decay of what radii by tensor are chosen by
@@ -59,6 +60,7 @@ def update_spec(settings: Settings) -> UpdateSpec:
     return UpdateSpec(
         u.optimiser, u.beta1, u.beta2, u.epsilon, u.l2, u.decoupled_decay, u.average, u.normalised,
         RADII_MEMORY if settings.probe.radii == "by_tensor" else 0.0,
+        u.rounding == "stochastic",
     )  # fmt: skip
 
 
@@ -104,7 +106,7 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         density_steps=max(1, round(p.density * DENSITY_STEPS)),
         estimator_code=estimator.code,
         pairs=pairs,
-        radius_exponent=power_of_two("probe.radius", p.radius, START_RADIUS_EXPONENT, RADIUS_LIMIT),
+        radius_exponent=_radius_exponent(settings, signature),
         scale_exponents=(),
         step_exponent=power_of_two(
             "quantisation.step", q.step, START_STEP_EXPONENT, MAX_STEP_EXPONENT
@@ -118,6 +120,26 @@ def first_plan(settings: Settings, signature: ModelSignature) -> Plan:
         shared_directions=settings.groups.directions == "shared",
         candidates=candidates_of(settings),
     )
+
+
+def _radius_exponent(settings: Settings, signature: ModelSignature) -> int:
+    """Return log2 of the first radius; int8 weights move by one step, no less and no more."""
+    p = settings.probe
+    if not _has_int8(signature):
+        return power_of_two("probe.radius", p.radius, START_RADIUS_EXPONENT, RADIUS_LIMIT)
+    found = power_of_two("probe.radius", p.radius, STEP_EXPONENT, RADIUS_LIMIT)
+    fits = found == STEP_EXPONENT and p.radii == "equal" and p.num_local_steps == 1
+    if not fits or p.directions == "gaussian":
+        raise ConfigError(
+            f"int8 weights move by one step: expected probe.radius auto or 2^{STEP_EXPONENT}, "
+            "probe.radii equal, probe.num_local_steps 1 and directions of ±1; got "
+            f"2^{found}, {p.radii}, {p.num_local_steps}, {p.directions}"
+        )
+    return found
+
+
+def _has_int8(signature: ModelSignature) -> bool:
+    return any(on_grid(tensor.name) for _, tensor in signature.trained)
 
 
 def most_directions(settings: Settings) -> int:
@@ -219,7 +241,7 @@ def policy(settings: Settings, signature: ModelSignature) -> AutoPolicy:
         step_size=u.step_size,
         schedule=u.schedule,
         auto_estimator=measured,
-        auto_radius=settings.probe.radius == "auto" and measured,
+        auto_radius=settings.probe.radius == "auto" and measured and not _has_int8(signature),
         auto_step=settings.quantisation.step == "auto",
         normalised=u.normalised,
         local_step_size=local,
@@ -306,6 +328,8 @@ def _stated(settings: Settings) -> dict[str, Any]:
             del stated[name]
     if settings.federation.cohorts == "drawn":
         del stated["federation"]["cohorts"]
+    if settings.update.rounding == "nearest":
+        del stated["update"]["rounding"]
     for name, before in (("radii", "equal"), ("split", "fixed"), ("candidates", 0)):
         if stated["probe"][name] == before:
             del stated["probe"][name]

@@ -10,6 +10,7 @@ from baffle.errors import ProtocolError
 from baffle.protocol.genesis import Genesis
 from baffle.protocol.messages import Outcome, Plan
 from baffle.updates import NUMPY, Chain, Ops, TrainState
+from baffle.updates.grid import Grid
 from baffle.updates.rebuild import Sums, estimate
 from baffle.updates.state import WEIGHTS, Slot
 
@@ -35,8 +36,11 @@ class Rules:
     @staticmethod
     def of(genesis: Genesis, ops: Ops = NUMPY) -> Rules:
         """Return the rules that a genesis states."""
-        update = genesis.update
-        return Rules(genesis.signature, update.chain(), update.normalised, ops, genesis.key)
+        update, signature = genesis.update, genesis.signature
+        numbers = {tensor.name: number for number, tensor in signature.trained}
+        grid = Grid(update.stochastic, genesis.key, numbers)
+        chain = dataclasses.replace(update.chain(), grid=grid)
+        return Rules(signature, chain, update.normalised, ops, genesis.key)
 
     def start(self, weights: Slot) -> TrainState:
         """Return the state before round 0."""

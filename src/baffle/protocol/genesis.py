@@ -153,7 +153,8 @@ def _tensor(name: Any, shape: Any, dtype: Any, trainable: Any) -> TensorSpec:
 
 def _update(value: dict[str, Any]) -> UpdateSpec:
     update = UpdateSpec(**value)
-    _need(type(update.normalised) is bool, "normalised or not", update.normalised)
+    for name in ("normalised", "stochastic"):
+        _need(type(getattr(update, name)) is bool, f"{name} or not", getattr(update, name))
     shares = (
         "beta1",
         "beta2",

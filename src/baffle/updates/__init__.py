@@ -18,7 +18,7 @@ from baffle.updates.ops import NUMPY, NumpyOps, Ops
 from baffle.updates.parts import Part
 from baffle.updates.state import TrainState
 
-_LATER = ("energies",)
+_LATER = ("energies", "stochastic")
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class UpdateSpec:
         average: decay of the weights' average; 0 for none.
         normalised: divide by the standard deviation of the summed scalars.
         energies: decay of the gradient's size by tensor, kept for radii by tensor; 0 for none.
+        stochastic: int8 weights end each update on their grid, rounded stochastically.
     """
 
     optimiser: str = "adam"
@@ -43,6 +44,7 @@ class UpdateSpec:
     average: float = 0.0
     normalised: bool = False
     energies: float = 0.0
+    stochastic: bool = False
 
     def stated(self) -> dict[str, Any]:
         """Return the fields as a genesis states them: without what old runs did not have."""

@@ -1,11 +1,12 @@
-"""One round's update: parts in order, the step, decoupled weight decay, the average."""
+"""One round's update: parts in order, the step, decoupled weight decay, the grid, the average."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from baffle.updates.average import Average
 from baffle.updates.energies import ENERGIES, Energies, Floor
+from baffle.updates.grid import Grid
 from baffle.updates.ops import Ops, f32
 from baffle.updates.parts import Moment, Part
 from baffle.updates.state import EMA, WEIGHTS, Slot, TrainState
@@ -20,6 +21,7 @@ class Chain:
         decoupled_decay: λ; taken outside the parts, as in AdamW.
         average: the weights' average, or None.
         energies: what is kept of the gradient's size by tensor, or None.
+        grid: what keeps int8 weights where an int8 is.
 
     Every float32 operation is rounded on its own, so that NumPy and torch agree bit for bit.
     """
@@ -28,6 +30,7 @@ class Chain:
     decoupled_decay: float = 0.0
     average: Average | None = None
     energies: Energies | None = None
+    grid: Grid = field(default_factory=Grid)
 
     def init(self, weights: Slot, ops: Ops) -> TrainState:
         """Return the state before the first round; the arrays are copies."""
@@ -68,7 +71,8 @@ class Chain:
                 estimate, Moment(state.weights, slots, state.updates, ops)
             )
             slots.update(changed)
-        slots[WEIGHTS] = self._step(state.weights, estimate, step_size)
+        moved = self._step(state.weights, estimate, step_size)
+        slots[WEIGHTS] = self.grid.kept(moved, state.round, ops)
         if self.average:
             slots[EMA] = self.average.apply(state.slots[EMA], slots[WEIGHTS], state.updates)
         return TrainState(state.round + 1, slots, state.updates + 1)

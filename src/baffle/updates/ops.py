@@ -41,6 +41,14 @@ class Ops(Protocol):
         """Return the correctly rounded square root."""
         ...
 
+    def floor(self, array: Array) -> Array:
+        """Return each number rounded down."""
+        ...
+
+    def clip(self, array: Array, least: float, most: float) -> Array:
+        """Return each number, or the bound that it lies beyond."""
+        ...
+
     def to_float64(self, array: Array) -> Any:
         """Return a float32 array widened to float64."""
         ...
@@ -67,6 +75,14 @@ class NumpyOps:
     def sqrt(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the correctly rounded square root."""
         return np.asarray(np.sqrt(array))
+
+    def floor(self, array: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return each number rounded down."""
+        return np.asarray(np.floor(array))
+
+    def clip(self, array: NDArray[np.float32], least: float, most: float) -> NDArray[np.float32]:
+        """Return each number, or the bound that it lies beyond."""
+        return np.asarray(np.clip(array, np.float32(least), np.float32(most)))
 
     def to_float64(self, array: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return a float32 array widened to float64."""

@@ -47,6 +47,14 @@ class TorchOps:
         """
         return torch.sqrt(array.to(torch.float64)).to(torch.float32)
 
+    def floor(self, array: Tensor) -> Tensor:
+        """Return each number rounded down."""
+        return torch.floor(array)
+
+    def clip(self, array: Tensor, least: float, most: float) -> Tensor:
+        """Return each number, or the bound that it lies beyond."""
+        return torch.clamp(array, least, most)
+
     def to_float64(self, array: Tensor) -> Tensor:
         """Return a float32 tensor widened to float64."""
         return array.to(torch.float64)

@@ -88,6 +88,8 @@ def choose(subject: Subject, task: Task, chunk: int, named: str = "") -> Choice:
     if versions != [p._version for p in subject.parameters.values()]:
         load_weights(subject.module, task.weights)  # the module wrote into them
     subject.random = subject.random or seen.random
+    if named == OneByOneRoute.name:
+        return Choice(OneByOneRoute(), 1)
     seen = _held(subject, task, seen)
     reasons: list[str] = []
     for route in candidates(subject, task, seen, chunk, named):

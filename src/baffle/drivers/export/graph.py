@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, TypeProto, external_data_helper, numpy_helper
 
 from baffle.backends.torch.traced import Traced
+from baffle.drivers.export.translations import TRANSLATIONS
 from baffle.errors import ModelError
 
 OPSET, IR_VERSION = 18, 10
@@ -62,6 +63,7 @@ def to_onnx(traced: Traced, names: Names) -> ModelProto:
                 opset_version=OPSET,
                 input_names=list(wanted),
                 output_names=list(names.outputs),
+                custom_translation_table=dict(TRANSLATIONS),
                 verbose=False,
             )
         except torch.onnx.errors.OnnxExporterError as problem:

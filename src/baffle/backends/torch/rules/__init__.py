@@ -15,6 +15,7 @@ from baffle.backends.torch.rules import (
     convolution,
     elementwise,
     embedding,
+    int8,
     matrix,
     norm,
     recurrent,
@@ -25,7 +26,7 @@ from baffle.backends.torch.rules import (
 RULES: dict[Callable, Callable] = {}
 for _part in (
     *(matrix, contraction, convolution, transposed, embedding, norm),
-    *(attention, recurrent, computed, elementwise, views),
+    *(attention, recurrent, computed, elementwise, views, int8),
 ):  # a later part's rule for a function takes the place of an earlier one's
     RULES.update(_part.RULES)
 

@@ -111,20 +111,40 @@ def _at_points(
     offset, rows = run.moved(bias), run.shared(x)
     x = x if rows is None else rows
     y = geometry(x, base, None if offset else bias, geometry.groups)
-    out = y.view(run.points if rows is None else 1, -1, *y.shape[1:])
-    out = out.unflatten(2, (geometry.groups, -1))
-    if low is not None:
-        one_channel = _one_channel if rows is None else _one_channel_shared
-        image = run.split(one_channel(geometry, x, low)).unsqueeze(3)
-        if offset is not None and rows is None and geometry.groups == 1:
-            return _add_both(y, image, low.out, offset.values)
-        add = Tensor.addcmul_ if rows is None else torch.addcmul
-        out = add(out, _by_channel(low.out, out), image)
-    elif rows is not None:
+    if offset is not None and low is not None and rows is None and geometry.groups == 1:
+        image = run.split(_one_channel(geometry, x, low)).unsqueeze(3)
+        return _add_both(y, image, low.out, offset.values)
+    shared = rows is not None
+    out = corrected(run, geometry, x, y, low, shared) if low else _apart(run, geometry, y, shared)
+    if low is None and shared:
         out = out.repeat(run.points, *[1] * (out.dim() - 1))
     if offset is not None:
         out.add_(_by_channel(offset.values, out))
-    return y if rows is None else out.reshape(-1, *y.shape[1:])
+    return out.reshape(-1, *y.shape[1:]) if shared else y
+
+
+def corrected(
+    run: Pass, geometry: Geometry, x: Tensor, y: Tensor, low: Low, shared: bool
+) -> Tensor:
+    """Add out ⊗ image to a fresh y of the base weight; returns [P, B, G, O/G, *out].
+
+    Args:
+        run, geometry: of the convolution.
+        x: its input, [P·B, ...], or [B, ...] where all points share it.
+        y: its output for x; written to unless shared.
+        low: factors.
+        shared: whether all points share x.
+    """
+    out = _apart(run, geometry, y, shared)
+    image = (_one_channel_shared if shared else _one_channel)(geometry, x, low)
+    add = torch.addcmul if shared else Tensor.addcmul_
+    return add(out, _by_channel(low.out, out), run.split(image).unsqueeze(3))
+
+
+def _apart(run: Pass, geometry: Geometry, y: Tensor, shared: bool) -> Tensor:
+    """View an output as [P or 1, B, G, O/G, *out]."""
+    out = y.view(1 if shared else run.points, -1, *y.shape[1:])
+    return out.unflatten(2, (geometry.groups, -1))
 
 
 def _add_both(y: Tensor, image: Tensor, out: Tensor, bias: Tensor) -> Tensor:

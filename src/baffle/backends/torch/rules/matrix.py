@@ -80,7 +80,7 @@ def rows_at_points(x: Tensor, weight: Tensor, delta: Delta | None, bias: Tensor 
         return _base(flat, weight, bias).view(*x.shape[:2], -1)
     if _slow_width(flat, weight):
         y = _base(flat, weight, None).view(*x.shape[:2], -1)
-        return _corrected(y, x, delta, bias, out=y)
+        return corrected(y, x, delta, bias, out=y)
     # What is added is written first, in the place of the bias that a plain product begins with, so
     # that the product itself adds to it and nothing is read twice.
     y = x.new_empty(*x.shape[:2], weight.shape[0])
@@ -104,10 +104,10 @@ def _from_shared_rows(
     by_point = bias is not None and bias.dim() == 2
     y = _base(flat[0], weight, None if by_point else bias).unsqueeze(0)
     out = y.new_empty(points, *y.shape[1:])
-    return _corrected(y, flat, delta, bias if by_point else None, out)
+    return corrected(y, flat, delta, bias if by_point else None, out)
 
 
-def _corrected(
+def corrected(
     y: Tensor, rows: Tensor, delta: Low | None, bias: Tensor | None, out: Tensor
 ) -> Tensor:
     """Return y [P or 1, n, O] plus σ (x·b) aᵀ and a bias, written to `out` [P, n, O]."""
