@@ -53,6 +53,21 @@ def test_layers_can_be_kept():
     assert type(found[4]) is nn.Linear
 
 
+def test_a_layer_that_stands_at_two_places_is_one():
+    layer = nn.Linear(3, 3)
+    found = to_int8(nn.Sequential(layer, nn.ReLU(), layer), [torch.randn(4, 3)])
+    assert isinstance(found[0], Int8Linear)
+    assert found[0] is found[2]
+
+
+def test_what_is_frozen_stays_frozen():
+    module = net()
+    module[0].requires_grad_(False)
+    for trained, names in (("weights", ["4.bias", "4.int8"]), ("gains", ["4.bias", "4.gain"])):
+        found = to_int8(module, [torch.randn(8, 3, 8, 8)], trained)
+        assert [tensor.name for _, tensor in model_signature(found).trained] == names
+
+
 def test_a_channel_of_zeros_and_an_input_of_zeros():
     layer = nn.Linear(3, 2)
     with torch.no_grad():

@@ -32,7 +32,7 @@ def to_int8(
 
     Args:
         module: a float32 model.
-        examples: batches of inputs; some hundred rows do.
+        examples: batches of inputs, each a tensor, a tuple or a dict; some hundred rows do.
         trained: "weights": int8 weights and biases; "gains": a gain a channel, and biases.
         keep: names of layers that stay as they are.
 
@@ -61,10 +61,14 @@ def to_int8(
             f"{len(layers)} layers, unknown names {sorted(unknown)}"
         )
     seen = _ranges(found, layers, examples)
+    places = list(found.named_modules(remove_duplicate=False))  # a layer may stand at several
     for name, layer in layers.items():
         if name not in seen:
             raise ModelError(f"no example reached {name}: its input's range is not known")
-        _exchange(found, name, _made(name, layer, seen[name], trained == "gains"))
+        made = _made(name, layer, seen[name], trained == "gains")
+        for place, module_there in places:
+            if module_there is layer:
+                _exchange(found, place, made)
     return found.eval()
 
 
@@ -93,8 +97,17 @@ def _ranges(
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_pre_hook(note(name)).remove)
         for batch in examples:
-            module(batch)
+            _run(module, batch)
     return seen
+
+
+def _run(module: nn.Module, inputs: Any) -> None:
+    if isinstance(inputs, dict):
+        module(**inputs)
+    elif isinstance(inputs, (tuple, list)):
+        module(*inputs)
+    else:
+        module(inputs)
 
 
 def _exchange(module: nn.Module, name: str, layer: nn.Module) -> None:
