@@ -20,9 +20,14 @@ from baffle.drivers.local.metrics import Row
 from baffle.errors import ConfigError, LedgerLocked
 from baffle.monitor import Many, monitors_of
 from baffle.protocol.codec import report_size
+from baffle.secagg.spec import MOST_NEIGHBOURS
+from baffle.secagg.wire import SEALED_BYTES, SHARE_BYTES, TOKEN_BYTES
 
 LOCK_SECONDS = 2.0
-MAX_AROUND = 4096  # bytes of an answer besides its report; more than any trouble takes
+AROUND = 4096  # bytes of an answer besides what it answers; more than any trouble takes
+LANE = 8  # bytes of a masked integer at most, and how many go beside a vector's values
+BESIDE = 16
+SHARES = SEALED_BYTES + 2 * TOKEN_BYTES + SHARE_BYTES  # that a neighbour of a secure sum costs
 Connect = Callable[[FleetRun], AbstractContextManager[Transport]]
 logger = logging.getLogger(__name__)
 
@@ -110,10 +115,17 @@ def patiently(opens: Callable[[], FleetRun], patience: float) -> FleetRun:
         waited += LOCK_SECONDS
 
 
-def longest_report(settings: Settings) -> int:
-    """Return the bytes that a report of a run may have."""
-    steps, bits = settings.probe.num_local_steps, settings.quantisation.bits
-    return report_size(most_directions(settings) * steps, bits)
+def longest_answer(settings: Settings) -> int:
+    """Return the bytes that an answer in a run may have: what a network has to take.
+
+    In a run of secure sums the longest is a masked vector, or in a large group what opens one sum
+    together with the shares for the next.
+    """
+    count = most_directions(settings) * settings.probe.num_local_steps
+    if not settings.secure.sums:
+        return report_size(count, settings.quantisation.bits) + AROUND
+    neighbours = min(settings.federation.clients - 1, MOST_NEIGHBOURS)
+    return max(LANE * (count + BESIDE), SHARES * neighbours) + AROUND
 
 
 def run_folder(settings: Settings, fleet: FleetSettings) -> Path:

@@ -7,14 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from baffle.drivers.fleet.hosting import (
-    MAX_AROUND,
-    Hooks,
-    Served,
-    host,
-    longest_report,
-    run_folder,
-)
+from baffle.drivers.fleet.hosting import Hooks, Served, host, longest_answer, run_folder
 from baffle.drivers.fleet.run import FleetRun, MakeTask
 from baffle.drivers.flower.config import settings_of
 from baffle.drivers.flower.records import MAX_PART, MAX_TOTAL
@@ -90,5 +83,5 @@ def _transport(grid: Any, run: FleetRun) -> FlowerTransport:
             f"a client that joins gets the whole state, {state:,} bytes here, in one message, "
             f"which takes {room:,}: train fewer weights, or without an average and with sgd"
         )
-    most = longest_report(run.settings) + MAX_AROUND
+    most = longest_answer(run.settings)
     return FlowerTransport(GridTransport(grid, patience=run.fleet.patience, max_reply=most))

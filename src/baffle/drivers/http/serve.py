@@ -15,8 +15,7 @@ from types import FrameType
 from typing import Any
 
 from baffle.config import FleetSettings, Settings
-from baffle.drivers.build import most_directions
-from baffle.drivers.fleet.hosting import MAX_AROUND, Hooks, Served, host, longest_report
+from baffle.drivers.fleet.hosting import Hooks, Served, host, longest_answer
 from baffle.drivers.fleet.run import FleetRun, MakeTask
 from baffle.drivers.http.app import Edge, Patience, make_app
 from baffle.drivers.http.board import Board
@@ -28,7 +27,6 @@ from baffle.drivers.http.transport import HttpTransport
 from baffle.errors import ConfigError
 from baffle.protocol.exchange.signed import public_bytes
 
-SHARES = 160  # bytes up that a neighbour of a secure sum costs at most
 FAREWELL_SECONDS = 5.0  # in which devices hear that the run is over
 logger = logging.getLogger(__name__)
 
@@ -145,14 +143,6 @@ def _tell_the_end(transport: HttpTransport) -> None:
     ends = time.monotonic() + FAREWELL_SECONDS
     while transport.untold() and time.monotonic() < ends:
         time.sleep(0.05)
-
-
-def longest_answer(settings: Settings) -> int:
-    """Return the bytes that an answer in a run may have."""
-    if not settings.secure.sums:
-        return longest_report(settings) + MAX_AROUND
-    lanes = most_directions(settings) * settings.probe.num_local_steps + 16
-    return 8 * lanes + SHARES * settings.federation.clients + MAX_AROUND
 
 
 def is_loopback(host: str) -> bool:
