@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from baffle.fleet import FolderStore, Kept
+from baffle.ledger import snapshot
+from baffle.protocol.exchange import Ask, SnapshotHeader
 from tests.powercut import Disk, hasty  # noqa: F401 (a fixture)
 from tools.fuzz.draws import Draws
 from tools.fuzz.history import make
@@ -36,6 +40,30 @@ def life(folder, history, say, rows_between):
         store.save(history.replica(round), Kept(b"data", 17), rows)
 
 
+def life_on_disk(folder, history, say):
+    """The same where the state lies on the disk, and a round writes the next one."""
+    store, run = FolderStore(folder, on_disk=True), history.genesis.run
+    copy = store.begin(history.genesis)
+    store.keep_key(run, KEY)
+    say("key")
+    copy = copy.catch_up(*sent(history, 0))
+    store.save(copy, Kept(b"data", 17))
+    for row in history.rows:
+        copy = copy.followed(row)
+        store.save(copy, Kept(b"data", 17), (row,))
+
+
+def test_a_state_on_the_disk_goes_on_to_the_same_digest(tmp_path, history):
+    (tmp_path / "life").mkdir()
+    with Disk(tmp_path / "life") as disk:
+        life_on_disk(tmp_path / "life" / "state", history, disk.say)
+    stood = set()
+    for number, cut in enumerate(disk.cuts()):
+        folder = cut.restore(tmp_path / "left" / str(number)) / "state"
+        stood.add(goes_on(folder, history, cut, on_disk=True))
+    assert {None, 0, 2, 5} <= stood
+
+
 @pytest.mark.parametrize("rows_between", [(1, 2, 4, 5), ()], ids=["tail", "states"])
 def test_what_is_left_goes_on_to_the_same_digest(tmp_path, history, rows_between):
     (tmp_path / "life").mkdir()
@@ -48,27 +76,31 @@ def test_what_is_left_goes_on_to_the_same_digest(tmp_path, history, rows_between
     assert {None, 0, 2, 5} <= stood  # some lost all, some something, some nothing
 
 
-def goes_on(folder, history, cut):
+def goes_on(folder, history, cut, on_disk=False):
     """Start again from what is left; returns the round that it stands at."""
-    store, genesis = FolderStore(folder), history.genesis
+    store, genesis = FolderStore(folder, on_disk), history.genesis
     kept_what_was_said(store, history, cut)
     found = store.load(genesis.run)
-    if found is None:
-        store.begin(genesis)
-    copy = found[0] if found else None
-    stands = copy.state.round if copy and copy.state else None
+    copy = found[0] if found else store.begin(genesis)
+    stands = copy.state.round if copy.state else None
     if stands is None:
-        copy, rows = history.replica(ROUNDS), ()  # as the server sends it
+        ask, chunks = sent(history, ROUNDS)
     else:
         assert copy.digest == copy.state.digest() == history.digests[stands], cut.how
-        rows = history.rows[stands:]
-        for row in rows:
-            copy = copy.followed(row)
+        ask, chunks = Ask(genesis.run, 0, tail=history.rows[stands:]), ()
+    copy = copy.catch_up(ask, chunks)
     assert copy.digest == history.digests[ROUNDS], cut.how
-    store.save(copy, Kept(b"data", 17), rows)
+    store.save(copy, Kept(b"data", 17), ask.tail)
     again, _ = FolderStore(folder).load(genesis.run)
     assert again.hashed().digest == history.digests[ROUNDS], cut.how
     return stands
+
+
+def sent(history, round):
+    """Return an ask with a whole state, and its chunks."""
+    data = snapshot.encode(history.states[round])
+    header = SnapshotHeader(round, len(data), hashlib.sha256(data).digest(), 1)
+    return Ask(history.genesis.run, 0, snapshot=header), (data,)
 
 
 def kept_what_was_said(store, history, cut):

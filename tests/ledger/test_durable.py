@@ -1,5 +1,7 @@
 """Small files through a power cut: the old one or the new one, and the new one once it is said."""
 
+import os
+
 import pytest
 
 from baffle.ledger import durable
@@ -28,7 +30,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
     assert {files["old"] for said, files in found if said} == {NEW}
 
 
-def test_a_new_file_is_there_whole_or_not_at_all(tmp_path):
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch, links):
+    def refused(*names):
+        raise PermissionError(1, "no second names here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+
     def life(root, say):
         durable.write_new(root / "new", NEW)
         say("written")
@@ -58,7 +67,7 @@ def test_what_is_not_synced_is_found_out(tmp_path, synced):
             file.write(NEW)
             file.flush()
             if synced:
-                durable.os.fsync(file.fileno())
+                os.fsync(file.fileno())
         (root / "aside").replace(root / "old")
         say("written")
 
