@@ -13,6 +13,7 @@ from baffle.drivers.device.command import LOCK, main
 from baffle.drivers.export import export
 from baffle.drivers.fleet.task import ServerTask
 from baffle.drivers.worker.locks import FileLock
+from baffle.models.prune import by_magnitude
 
 SETTINGS = {
     "rounds": 3,
@@ -46,6 +47,17 @@ def test_a_device_follows_every_round_without_torch(made, steps):
     assert found["done"]  # it held the state, whose digest each plan named, after the last round
     assert found["loaded"] == []
     assert found["points"] == 4
+
+
+def test_a_pruned_model_is_followed_in_little_memory(made):
+    """The state lies on disk, whose tensors masked directions are drawn from."""
+    module, model, data = made
+    settings = resolve(SETTINGS, {"probe": {"directions": "masked"}})
+    pruned = by_magnitude(module, 0.5)
+    task = ServerTask(pruned, nn.functional.cross_entropy, None)
+    found = serve(settings, task, model, data, memory=200.0)
+    assert found["done"]
+    assert found["peak_mib"] < 200.0
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,11 @@ def moved_weights(
         for (number, tensor), exponent in zip(
             signature.trained, part.radius_exponents, strict=True
         ):
-            stream = part.place.stream(number)
-            z = part.kind.draw(stream, part.directions, tensor, weights).dense()
+            stream, theta = part.place.stream(number), weights[tensor.name]  # perhaps from disk
+            z = part.kind.draw(stream, part.directions, tensor, {tensor.name: theta}).dense()
             own = room[tensor.name][: len(part)]
             scale = part.scale(exponent).reshape(-1, *[1] * len(tensor.shape))
             np.multiply(z, scale, out=own, dtype=np.float32)
-            own += weights[tensor.name]
+            own += theta
         for place in range(len(part)):
             yield {name: copies[place, ...] for name, copies in room.items()}
