@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -185,6 +186,33 @@ def test_moved_weights_are_torchs_bit_for_bit(case, kind, copies, monkeypatch):
     for place, at in enumerate(moved_weights(weights, signature, asked)):
         for name, array in at.items():
             assert array.tobytes() == known[name][place].numpy().tobytes()
+
+
+class Stored(Mapping):
+    """Weights that stay in a file: each look is a read, of a fresh array."""
+
+    def __init__(self, weights):
+        self.weights, self.reads = weights, 0
+
+    def __getitem__(self, name):
+        self.reads += 1
+        return self.weights[name].copy()
+
+    def __iter__(self):
+        return iter(self.weights)
+
+    def __len__(self):
+        return len(self.weights)
+
+
+def test_weights_that_lie_on_disk_are_read_once_a_draw(case):
+    module, fast, _ = case
+    weights, asked = pruned(module), points(fast, 5, kind="masked")
+    stored = Stored(weights)
+    np.testing.assert_array_equal(
+        fast(stored, asked, np.arange(3)), fast(weights, asked, np.arange(3))
+    )
+    assert stored.reads == 2 * len(weights)  # shapes are compared, and one draw for all points
 
 
 def test_a_masked_direction_moves_no_zero_of_a_pruned_tensor(case):

@@ -50,7 +50,6 @@ def test_a_device_follows_every_round_without_torch(made, steps):
 
 
 def test_a_pruned_model_is_followed_in_little_memory(made):
-    """The state lies on disk, whose tensors masked directions are drawn from."""
     module, model, data = made
     settings = resolve(SETTINGS, {"probe": {"directions": "masked"}})
     pruned = by_magnitude(module, 0.5)
