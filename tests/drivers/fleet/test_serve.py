@@ -112,8 +112,9 @@ def test_a_disk_that_stays_full_ends_the_server_with_nothing_acknowledged(tmp_pa
 def test_a_silent_client_costs_a_deadline_and_is_counted(tmp_path):
     transport = Loopback(tmp_path)
     run = opened(tmp_path)
-    transport.clients[102].handle = lambda parts, own=transport.clients[102].handle: (
-        own(parts) if len(transport.log) < 5 else own([b""])
+    handle = transport.clients[102].handle_ask
+    transport.clients[102].handle_ask = lambda ask, chunks: (
+        handle(ask, chunks) if len(transport.log) < 5 else handle(b"", ())
     )
     _, told = served(run, transport)
     assert [row["reports"] for row in told.rows[1:]] == [2] * 4
@@ -132,8 +133,10 @@ def test_too_few_reports_abandon_the_round_and_say_why(tmp_path):
     transport = Loopback(tmp_path)
     run = opened(tmp_path, config)
     quiet = lambda: run.coordinator.server.state.round >= 2  # noqa: E731
-    handle = transport.clients[101].handle
-    transport.clients[101].handle = lambda parts: handle(parts) if not quiet() else b"what"
+    handle = transport.clients[101].handle_ask
+    transport.clients[101].handle_ask = lambda ask, chunks: (
+        handle(ask, chunks) if not quiet() else b"what"
+    )
     done, told = served(run, transport)
     assert done
     assert [row["abandoned"] for row in told.rows] == [False, False, True, True, True]
