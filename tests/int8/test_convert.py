@@ -28,13 +28,14 @@ def test_it_computes_nearly_the_same_and_leaves_the_float_one_alone():
     assert (found(x) - before).abs().max() > 0
 
 
-def test_weights_leave_room_for_a_step_and_biases_stay():
+@pytest.mark.parametrize(("room", "largest"), [(1.0, 126), (2.0, 63), (4.0, 32)])
+def test_weights_leave_room_and_biases_stay(room, largest):
     module = net()
-    found = to_int8(module, [torch.randn(8, 3, 8, 8)])
+    found = to_int8(module, [torch.randn(8, 3, 8, 8)], room=room)
     for layer, own in ((found[0], module[0]), (found[4], module[4])):
         whole = layer.int8 * 128
         assert torch.equal(whole, whole.round())
-        assert float(whole.detach().abs().max()) == 126
+        assert float(whole.detach().abs().max()) == largest
         assert torch.equal(layer.bias, own.bias)
 
 
@@ -92,6 +93,7 @@ class Twice(nn.Module):
         (nn.Sequential(nn.ReLU()), {}, "found 0 layers"),
         (nn.Sequential(nn.Linear(3, 3)), {"keep": ["7"]}, r"unknown names \['7'\]"),
         (nn.Sequential(nn.Linear(3, 3)), {"trained": "scales"}, "weights or gains, got 'scales'"),
+        (nn.Sequential(nn.Linear(3, 3)), {"room": 0.5}, "a room of 1 to 126, got 0.5"),
         (Twice(), {}, "no example reached spare"),
     ],
 )

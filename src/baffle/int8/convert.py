@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from baffle.errors import ModelError
+from baffle.int8.arithmetic import LARGEST
 from baffle.int8.layers import Int8Conv2d, Int8Linear, Range
 
 LAYERS: Mapping[type[nn.Module], Callable[..., nn.Module]] = {
@@ -24,6 +25,7 @@ def to_int8(
     examples: Iterable[Any],
     trained: str = "weights",
     keep: Iterable[str] = (),
+    room: float = 2.0,
 ) -> nn.Module:
     """Return a copy whose linear layers and convolutions compute with int8 kernels' arithmetic.
 
@@ -35,6 +37,9 @@ def to_int8(
         examples: batches of inputs, each a tensor, a tuple or a dict; some hundred rows do.
         trained: "weights": int8 weights and biases; "gains": a gain a channel, and biases.
         keep: names of layers that stay as they are.
+        room: how far a channel's grid reaches, in units of its largest weight now. A weight can
+            grow to there and no further; the steps are the coarser. 1 for weights that stay, 4 for
+            a model that has much to learn.
 
     Returns:
         The copy, in evaluation mode. A frozen layer's form is frozen, and other parameters are as
@@ -51,6 +56,8 @@ def to_int8(
     """
     if trained not in ("weights", "gains"):
         raise ModelError(f"expected trained to be weights or gains, got {trained!r}")
+    if not 1 <= room <= LARGEST:
+        raise ModelError(f"expected a room of 1 to {LARGEST}, got {room}")
     found = copy.deepcopy(module).eval()
     kept = set(keep)
     layers = {n: m for n, m in found.named_modules() if type(m) in LAYERS and n not in kept}
@@ -65,16 +72,16 @@ def to_int8(
     for name, layer in layers.items():
         if name not in seen:
             raise ModelError(f"no example reached {name}: its input's range is not known")
-        made = _made(name, layer, seen[name], trained == "gains")
+        made = _made(name, layer, seen[name], trained == "gains", room)
         for place, module_there in places:
             if module_there is layer:
                 _exchange(found, place, made)
     return found.eval()
 
 
-def _made(name: str, layer: nn.Module, seen: Range, gains: bool) -> nn.Module:
+def _made(name: str, layer: nn.Module, seen: Range, gains: bool, room: float) -> nn.Module:
     try:
-        return LAYERS[type(layer)](layer, seen, gains)
+        return LAYERS[type(layer)](layer, seen, gains, room)
     except ValueError as no:
         raise ModelError(f"{name}: {no}") from None
 

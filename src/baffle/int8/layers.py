@@ -40,11 +40,13 @@ class _Int8(nn.Module):
     step: Tensor
     scale: Tensor
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, seen: Range, gains: bool) -> None:
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, seen: Range, gains: bool, room: float
+    ) -> None:
         super().__init__()
         rows = weight.detach().to(torch.float32).flatten(1)
         most = rows.abs().amax(dim=1)
-        size = torch.where(most > 0, most, torch.ones_like(most)) / LARGEST
+        size = torch.where(most > 0, most, torch.ones_like(most)) * room / LARGEST
         whole = torch.round(rows / size[:, None])  # within ±LARGEST: a moved weight is an int8 too
         step, self.zero = seen.grid
         trained = weight.requires_grad
@@ -75,6 +77,7 @@ class Int8Linear(_Int8):
         layer: the float layer.
         seen: range of its input.
         gains: whether gains are trained in place of the weights.
+        room: how far the grid reaches, in units of each channel's largest weight; at least 1.
 
     Example:
         >>> layer = Int8Linear(nn.Linear(4, 2), Range(-1.0, 1.0))
@@ -82,8 +85,10 @@ class Int8Linear(_Int8):
         torch.Size([3, 2])
     """
 
-    def __init__(self, layer: nn.Linear, seen: Range, gains: bool = False) -> None:
-        super().__init__(layer.weight, layer.bias, seen, gains)
+    def __init__(
+        self, layer: nn.Linear, seen: Range, gains: bool = False, room: float = 1.0
+    ) -> None:
+        super().__init__(layer.weight, layer.bias, seen, gains, room)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return y for x [..., I]."""
@@ -98,8 +103,10 @@ class Int8Conv2d(_Int8):
         ValueError: padding by anything but zeros.
     """
 
-    def __init__(self, layer: nn.Conv2d, seen: Range, gains: bool = False) -> None:
-        super().__init__(layer.weight, layer.bias, seen, gains)
+    def __init__(
+        self, layer: nn.Conv2d, seen: Range, gains: bool = False, room: float = 1.0
+    ) -> None:
+        super().__init__(layer.weight, layer.bias, seen, gains, room)
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             raise ValueError(f"expected padding by numbers of zeros, got {layer}")
         self.geometry = (
