@@ -5,75 +5,107 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-WIDTH, HEIGHT, EDGE = 640, 200, 30
+from baffle.drivers.http.drawing import Points, svg
+
+REFRESH_S = 5
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse}td{padding:.1rem 1.5rem .1rem 0}td+td{text-align:right}"
-    "svg{width:100%;height:auto}polyline{fill:none;stroke:#06c;stroke-width:2}"
-    "line{stroke:#999}text{font-size:12px;fill:#666}code{word-break:break-all}"
+    ":root{color-scheme:light dark;--ink:#1b1f24;--faint:#57606a;--rule:#d8dee4;--line:#0a5bd3;"
+    "--paper:#fff;--card:#f6f8fa}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--faint:#9aa4af;--rule:#343b44;"
+    "--line:#6cb0ff;--paper:#14171b;--card:#1d2228}}"
+    "*{box-sizing:border-box}"
+    "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem 1rem;"
+    "color:var(--ink);background:var(--paper)}"
+    "h1{font-size:1.5rem;margin:0}h2{font-size:1rem;margin:0 0 .5rem}"
+    "p{margin:.25rem 0 1rem}progress{width:100%;height:.75rem;accent-color:var(--line)}"
+    ".grid{display:grid;gap:1rem;margin:1rem 0}"
+    ".cards{grid-template-columns:repeat(2,minmax(0,1fr))}"
+    ".curves{grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr))}"
+    ".grid>*{background:var(--card);border:1px solid var(--rule);border-radius:.5rem;"
+    "padding:.75rem;min-width:0}"
+    "dl{margin:0}dt,.faint{color:var(--faint);font-size:.875rem}"
+    "dd{margin:0;overflow-wrap:anywhere}dd b{font-size:1.5rem;font-weight:600;display:block}"
+    "code{overflow-wrap:anywhere}"
+    "svg{display:block;width:100%;height:auto}line{stroke:var(--rule)}"
+    "polyline{fill:none;stroke:var(--line);stroke-width:2;stroke-linejoin:round}"
+    "circle{fill:var(--line)}text{font-size:12px;fill:var(--faint)}.x,.y{text-anchor:end}"
+    ".y{dominant-baseline:middle}"
+    # Drawings are larger there, and what is written on them with them.
+    "@media(min-width:42rem){text{font-size:9px}.cards{grid-template-columns:repeat(3,1fr)}}"
 )
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
-DEVICES = {
-    "enrolled": "enrolled",
-    "there": "there now",
-    "waiting": "waiting for an ask",
-    "asks_fetched": "at work",
-}
-Points = Sequence[tuple[int, float]]
+UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def html(status: Mapping[str, Any]) -> str:
     """Return the page of a status as `Board` makes it."""
-    last, devices = status["last"], status["devices"]
-    rows = [("round", f"{status['done']} of {status['rounds']}")]
-    rows += [("accuracy", _figure(last.get("test_accuracy"))), ("loss", _figure(last.get("loss")))]
-    rows += [("reports in the last round", f"{_count(last, 'reports')} of {_count(last, 'asked')}")]
-    rows += [(f"devices {text}", _count(devices, name)) for name, text in DEVICES.items()]
-    cells = "".join(f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in rows)
-    curves = "".join(
-        f"<h2>{escape(title)}</h2>{svg(status['curves'][name])}"
-        for name, title in (("test_accuracy", "Accuracy"), ("loss", "Loss"))
-        if len(status["curves"][name]) > 1
-    )
+    done, rounds = int(status["done"]), int(status["rounds"])
+    last, devices, over = status["last"], status["devices"], done >= rounds
+    # What does not change any more is not loaded again.
+    refresh = "" if over else f'<meta http-equiv="refresh" content="{REFRESH_S}">'
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="5">'
-        f"<title>baffle</title><style>{STYLE}</style><h1>baffle</h1>"
-        f"<p>Run <code>{escape(str(status['run']))}</code></p><table>{cells}</table>{curves}"
-        f"<p>Digest <code>{escape(str(last.get('digest') or 'none yet'))}</code></p></html>"
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"{refresh}<title>{done:,} of {rounds:,} rounds – baffle</title><style>{STYLE}</style>"
+        f"<main><h1>baffle</h1><p>{_state(done, over, devices)}</p>"
+        f'<progress max="{max(rounds, 1)}" value="{min(done, rounds)}" '
+        f'aria-label="rounds">{done} of {rounds}</progress>'
+        f'<dl class="grid cards">{_cards(status)}</dl>{_curves(status["curves"])}'
+        f'<p class="faint">Run <code>{escape(str(status["run"]))}</code><br>'
+        f"Digest <code>{escape(str(last.get('digest') or 'none yet'))}</code></p></main></html>"
     )
 
 
-def svg(points: Points) -> str:
-    """Return a curve as a drawing.
+def _state(done: int, over: bool, devices: Mapping[str, Any]) -> str:
+    if over:
+        return "The run is over."
+    if not devices.get("there"):
+        return "Waiting for devices: none is connected."
+    return "In progress." if done else "The first round is on its way."
 
-    Args:
-        points: (round, value), two or more, by round.
-    """
-    rounds, values = [x for x, _ in points], [y for _, y in points]
-    low, high = min(values), max(values)
-    drawn = " ".join(
-        f"{_place(x, rounds[0], rounds[-1], WIDTH):.1f},{HEIGHT - _place(y, low, high, HEIGHT):.1f}"
-        for x, y in points
+
+def _cards(status: Mapping[str, Any]) -> str:
+    last, devices, curves = status["last"], status["devices"], status["curves"]
+    found = [("rounds", f"{status['done']:,}", f"of {status['rounds']:,}")]
+    for name, text in (("test_accuracy", _percent), ("loss", _short)):
+        number, value = curves[name][-1] if curves[name] else (0, None)
+        where = f"in round {number:,}" if number else "not measured yet"
+        found.append((name.removeprefix("test_"), text(value), where))
+    found.append(("reports", *_reports(last)))
+    here = f"of {_count(devices, 'enrolled')} enrolled, {_count(devices, 'asks_fetched')} at work"
+    found.append(("devices connected", _count(devices, "there"), here))
+    sent, came = (_bytes(devices.get(name)) for name in ("bytes_down", "bytes_up"))
+    found.append(("from devices", came, f"{sent} to them, since it started"))
+    return "".join(
+        f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b>"
+        f'<span class="faint">{escape(more)}</span></dd></div>'
+        for name, value, more in found
     )
-    base = HEIGHT - EDGE
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-        f'<line x1="{EDGE}" y1="{base}" x2="{WIDTH - EDGE}" y2="{base}"/>'
-        f'<polyline points="{drawn}"/>'
-        f'<text x="2" y="{EDGE - 10}">{_figure(high)}</text>'
-        f'<text x="2" y="{base + 16}">{_figure(low)}</text>'
-        f'<text x="{WIDTH - 2 * EDGE}" y="{base + 16}">round {int(rounds[-1])}</text></svg>'
+
+
+def _reports(last: Mapping[str, Any]) -> tuple[str, str]:
+    if not is_number(last.get("reports")):
+        return "–", "no round yet"
+    seconds = last.get("round_seconds")
+    took = f", {_short(seconds)} s" if is_number(seconds) else ""
+    said = "last round, abandoned" if last.get("abandoned") else f"last round{took}"
+    return f"{_count(last, 'reports')} of {_count(last, 'asked')}", said
+
+
+def _curves(curves: Mapping[str, Points]) -> str:
+    drawn = "".join(
+        f"<section><h2>{title}</h2>{svg(curves[name], title, text, most)}</section>"
+        for name, title, text, most in (
+            ("test_accuracy", "Accuracy", _percent, 1.0),
+            ("loss", "Loss", _short, math.inf),
+        )
+        if len(curves[name]) > 1
     )
-
-
-def _place(value: float, low: float, high: float, size: int) -> float:
-    share = (value - low) / (high - low) if high > low else 0.5
-    return EDGE + share * (size - 2 * EDGE)
+    return f'<div class="grid curves">{drawn}</div>' if drawn else ""
 
 
 def is_number(value: Any) -> bool:
@@ -90,10 +122,26 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _figure(value: Any) -> str:
-    return f"{value:.4f}" if is_number(value) else "–"
+def _short(value: Any) -> str:
+    """Return a number in three digits, and without an exponent where it can do without."""
+    if not is_number(value):
+        return "–"
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _percent(value: Any) -> str:
+    return f"{100 * value:.3g} %" if is_number(value) else "–"
 
 
 def _count(table: Mapping[str, Any], name: str) -> str:
     found = table.get(name)
-    return f"{found:.0f}" if is_number(found) else "–"
+    return f"{found:,.0f}" if is_number(found) else "–"
+
+
+def _bytes(value: Any) -> str:
+    if not is_number(value):
+        return "–"
+    size, unit = float(f"{value:.3g}"), 0
+    while size >= 1000 and unit < len(UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{_short(size)} {UNITS[unit]}"
