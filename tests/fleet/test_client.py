@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import weakref
 
 import numpy as np
 import pytest
@@ -215,3 +216,30 @@ def test_a_wiped_client_is_mended_within_the_round(home):
     assert home.coordinator.receive(100, fresh.handle(again.parts), 0.0) == []
     assert home.coordinator.over(0.0) == "enough"
     assert dict(home.coordinator.tally.faults) == {"run": 1}
+
+
+def test_the_state_before_is_given_up_before_it_probes(home):
+    """Two states beside a session are what a small device has no room for."""
+    before = []
+
+    class Probed(Backing):
+        def evaluate(self, weights):
+            alive.append([ref for ref in before if ref() is not None])
+            return super().evaluate(weights)
+
+    class Forgetful(MemoryStore):
+        def save(self, replica, kept, rows=()):
+            pass
+
+    alive: list[list] = []
+    client = client_of(0, Forgetful(), make=lambda genesis: Probed(0))
+    (greeting,) = home.coordinator.see(frozenset({100}), 0.0)
+    home.coordinator.receive(100, client.handle(greeting.parts), 0.0)
+    parts = asked(home)
+    for _ in range(3):
+        after = step(home, client, parts)
+        before.append(weakref.ref(client._replica.state))
+        client.handle(after)
+        parts = after
+    assert alive
+    assert alive[-1] == []

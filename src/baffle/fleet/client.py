@@ -155,8 +155,7 @@ class FleetClient:
         return self._replica.holding if self._replica else None
 
     def _answer(self, ask: Ask, chunks: Sequence[bytes]) -> Answer:
-        replica = self._of_run(ask)
-        self._catch_up(replica, ask, chunks)
+        self._catch_up(self._of_run(ask), ask, chunks)  # no name here keeps the state before
         if ask.plan is None:
             return self._opened(ask) if ask.sums else self._holds(ask)
         key = hashlib.sha256(bytes([ask.evaluate]) + u32(ask.client) + _asked(ask)).digest()

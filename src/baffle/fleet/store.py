@@ -199,7 +199,7 @@ class FolderStore:
             self._behind[run] = behind
         else:
             assert copy.state is not None
-            self._write(folder / STATE, snapshot.encode(copy.state))
+            stored.write(folder / STATE, copy.state, [copy.state])
             tail.clear()  # killed before this, its rounds are passed over
             self._behind[run] = 0
 

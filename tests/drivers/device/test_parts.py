@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from baffle.backends.onnx import Manifest
+from baffle.directions import ModelSignature, TensorSpec
 from baffle.drivers.device.backing import own_copy
 from baffle.drivers.device.budget import Budget, kept, needed, needed_to_move
 from baffle.drivers.device.conditions import Battery, Command
@@ -66,16 +67,33 @@ GRAPHS = tuple(replace(MANIFEST.graphs[1], points=p, activations=p * 2**20) for 
 LARGE = replace(MANIFEST, graphs=(MANIFEST.graphs[0], *GRAPHS, MANIFEST.graphs[-1]))
 
 
-@pytest.mark.parametrize(("room", "place"), [(None, 0), (0.0, 0), (-0.1, 1), (-16.0, 2)])
+@pytest.mark.parametrize(("room", "place"), [(None, 0), (0.0, 0), (-0.1, 1), (-20.0, 2)])
 def test_the_largest_pass_that_fits_is_taken(room, place):
-    most = 0.0 if room is None else needed(LARGE, GRAPHS[0], 100) + room
+    most = 0.0 if room is None else needed(LARGE, GRAPHS[0], 100, on_disk=False) + room
     assert Budget(most).choose(LARGE, taken=100) == GRAPHS[place]
+    assert not Budget(most).on_disk(LARGE, taken=100)
+
+
+def of_weights(side):
+    """Return a model of two square layers of so many rows, whose passes are those of LARGE."""
+    layers = tuple(TensorSpec(name, (side, side)) for name in ("a", "b"))
+    return replace(LARGE, signature=ModelSignature(layers))
+
+
+def test_where_no_pass_fits_beside_a_state_the_state_goes_to_the_disk():
+    model = of_weights(1024)
+    least = needed(model, GRAPHS[-1], 100, on_disk=False)
+    assert not Budget(least).on_disk(model, 100)
+    assert Budget(least - 1).on_disk(model, 100)
+    assert Budget(least - 1).choose(model, 100) == GRAPHS[0]  # the disk leaves room for more
 
 
 def test_a_budget_that_nothing_fits_is_refused_with_what_it_would_take():
-    least = needed(LARGE, GRAPHS[-1], 100)
-    with pytest.raises(ConfigError, match=f"a memory budget of {least:.0f} MiB or more"):
-        Budget(least - 1).choose(LARGE, taken=100)
+    for model in (LARGE, of_weights(1024)):
+        least = needed(model, GRAPHS[-1], 100, on_disk=True)
+        Budget(least).choose(model, taken=100)
+        with pytest.raises(ConfigError, match=f"a memory budget of {least:.0f} MiB or more"):
+            Budget(least - 1).choose(model, taken=100)
 
 
 def genesis_of(**probe: object) -> Genesis:
@@ -86,7 +104,7 @@ def genesis_of(**probe: object) -> Genesis:
 @pytest.mark.parametrize("kind", ["rademacher", "gaussian", "masked"])
 def test_directions_that_are_drawn_by_entry_have_a_need_of_their_own(kind):
     run = genesis_of(directions=kind)
-    least = needed_to_move(LARGE, LARGE.open, kind, 100)
+    least = needed_to_move(LARGE, LARGE.open, kind, 100, on_disk=True)
     Budget(least).require(LARGE, run, 100)
     Budget(0).require(LARGE, run, 100)
     with pytest.raises(ConfigError, match=f"{least:.0f} MiB or more for {kind} directions"):

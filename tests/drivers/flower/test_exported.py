@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from baffle.drivers.flower.exported import place_of
+from baffle.drivers.flower.exported import lies_on_disk, place_of
 from baffle.drivers.flower.handler import maker_of
 from baffle.errors import ConfigError
+from tests.backends.onnx.test_manifest import folder_like_an_exported_one
 from tests.drivers.flower.test_apps import APP, digests, federation
 
 ONNX = (1, 2)  # nodes without torch
@@ -163,3 +164,14 @@ def test_a_node_without_torch_and_without_a_model_is_told_what_it_needs(monkeypa
     monkeypatch.setattr("baffle.drivers.flower.handler.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match="torch is not installed at this node"):
         maker_of({"node_config": {}})(None)
+
+
+def test_a_node_s_state_lies_on_disk_where_its_memory_wants_it(tmp_path):
+    model = folder_like_an_exported_one(tmp_path / "model")
+    node = {"exported-model": str(model), "data-dir": str(tmp_path)}
+    assert not lies_on_disk(node, tmp_path)
+    assert not lies_on_disk(node | {"memory": 10_000}, tmp_path)
+    assert lies_on_disk(node | {"memory": 1}, tmp_path)
+    # What is none is told when an ask comes, and a node with torch keeps its state in memory.
+    assert not lies_on_disk(node | {"memory": 1, "exported-model": "/no/model"}, tmp_path)
+    assert not lies_on_disk({"memory": 1}, tmp_path)

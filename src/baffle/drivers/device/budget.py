@@ -1,4 +1,4 @@
-"""Which pass fits: points at once, by the memory that a process may take."""
+"""What fits into the memory that a process may take: points at once, and the state or not."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from baffle.backends.onnx.manifest import Graph, Manifest
+from baffle.backends.onnx.moved import AT_ONCE
 from baffle.directions.rank_one import RankOneKind
 from baffle.errors import ConfigError
 from baffle.protocol import Genesis
+from baffle.protocol.in_parts import PART
 
 MIB = 2**20
-STATE = 8  # copies of the weights: two states with Adam and an average, while one becomes the other
-RUNTIME = 3  # in a runtime: the file's, a session's, and packed
-# Measured with ONNX Runtime 1.26, LeNet and WRN-10-2: what a first session takes of the library,
-# and what a run takes over the tensors that it has to hold.
-SESSION, HELD = 12.7, 1.95
-# Bytes that drawing one direction takes beside the perturbed copy, an entry of the largest tensor
-# (`tracemalloc`, a million entries and four): bits, signs or numbers, and a mask's flat indices.
-DRAWING = {"rademacher": 3, "gaussian": 14, "masked": 46}
+# Measured with ONNX Runtime 1.26 on LeNet, WRN-10-2 and MobileNetV2, whole rounds with --memory:
+# what a first session takes of the library; copies of the weights in a runtime (packed, and mapped
+# while it packs them); and what a run takes over the tensors that it has to hold.
+SESSION, RUNTIME, HELD = 12.8, 2, 2.2
+# Copies of the weights in memory: a state with Adam and an average, and one that becomes the next.
+STATE, ADVANCING = 4, 10.7
+# Copies of a part while a state on disk does, the signs of K = 64 directions among them.
+UPDATING = 10
+# What drawing one direction takes beside the perturbed copy: bytes an entry of the largest tensor
+# (`tracemalloc`: bits, signs or numbers, and a mask's flat indices), and MiB of tables and code
+# (whole rounds of LeNet-5, WRN-10-2 and a perceptron of 1.3 million weights).
+DRAWING = {"rademacher": (3, 0.0), "gaussian": (14, 4.0), "masked": (46, 1.5)}
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,18 @@ class Budget:
 
     most: float = 0.0
 
+    def on_disk(self, manifest: Manifest, taken: float) -> bool:
+        """Say whether the state has to lie on disk, for not even the smallest pass fits beside it.
+
+        Args:
+            manifest, taken: as for `choose`.
+        """
+        return bool(self.most) and self._fitting(manifest, taken, on_disk=False) is None
+
+    def _fitting(self, manifest: Manifest, taken: float, on_disk: bool) -> Graph | None:
+        fits = (g for g in manifest.passes if needed(manifest, g, taken, on_disk) <= self.most)
+        return next(fits, None)
+
     def choose(self, manifest: Manifest, taken: float) -> Graph:
         """Return the largest pass that fits.
 
@@ -41,15 +59,17 @@ class Budget:
         Raises:
             ConfigError: not even the smallest fits; says what it would take.
         """
-        for graph in manifest.passes:
-            if not self.most or needed(manifest, graph, taken) <= self.most:
-                return graph
-        least = needed(manifest, manifest.passes[-1], taken)
+        if not self.most:
+            return manifest.passes[0]
+        on_disk = self.on_disk(manifest, taken)
+        found = self._fitting(manifest, taken, on_disk)
+        if found is not None:
+            return found
+        least = needed(manifest, manifest.passes[-1], taken, on_disk)
         raise ConfigError(
             f"expected a memory budget of {least:.0f} MiB or more for this model with "
             f"{manifest.passes[-1].points} points at once, got {self.most:.0f}: export it with "
-            "fewer examples a pass (--batch), or train with update.optimiser=sgd and "
-            "update.average=0, which hold less"
+            "fewer points or examples a pass (--points, --batch)"
         )
 
     def require(self, manifest: Manifest, genesis: Genesis, taken: float) -> None:
@@ -65,7 +85,8 @@ class Budget:
         kind = _directions(genesis)
         if not self.most or kind == RankOneKind.name or manifest.open is None:
             return
-        least = needed_to_move(manifest, manifest.open, kind, taken)
+        on_disk = self.on_disk(manifest, taken)
+        least = needed_to_move(manifest, manifest.open, kind, taken, on_disk)
         if least > self.most:
             raise ConfigError(
                 f"expected a memory budget of {least:.0f} MiB or more for {kind} directions of "
@@ -80,28 +101,54 @@ def _directions(genesis: Genesis) -> str:
     return kind if isinstance(kind, str) else RankOneKind.name
 
 
-def needed_to_move(manifest: Manifest, graph: Graph, kind: str, taken: float) -> float:
+def needed_to_move(
+    manifest: Manifest, graph: Graph, kind: str, taken: float, on_disk: bool
+) -> float:
     """Return the MiB that a round through the graph that takes weights is expected to take.
 
-    Its session holds no weights; a perturbed copy does, and drawing takes its part.
+    Its session holds no weights; a perturbed copy does, or several of a small model, and drawing
+    takes its part.
     """
-    weights = 4 * manifest.signature.dimension / MIB
-    largest = max(tensor.size for _, tensor in manifest.signature.trained) / MIB
-    drawing = DRAWING.get(kind, max(DRAWING.values())) * largest
-    moved = weights + drawing + HELD * graph.activations / MIB
-    plain = RUNTIME * weights + HELD * manifest.plain.activations / MIB  # when it evaluates
-    return taken + SESSION + STATE * weights + _constants(manifest) + max(moved, plain)
+    weights, largest = _weights(manifest)
+    several = 4 * AT_ONCE / MIB  # copies of a small model are drawn together
+    each, tables = DRAWING.get(kind, max(DRAWING.values()))
+    drawing = each * max(largest, several) / 4 + tables
+    moved = max(weights, several) + drawing + HELD * graph.activations / MIB
+    return _round(manifest, taken, max(moved, _session(manifest, manifest.plain)), on_disk)
 
 
-def _constants(manifest: Manifest) -> float:
-    return (manifest.constants.size - manifest.constants.begin) / MIB
+def needed(manifest: Manifest, graph: Graph, taken: float, on_disk: bool) -> float:
+    """Return the MiB that a round with this pass is expected to take at its peak.
+
+    Args:
+        manifest: of the exported model.
+        graph: the pass.
+        taken: MiB that the process takes before it holds a state.
+        on_disk: whether the state lies on disk; else it is taken for the largest kind.
+    """
+    probing = max(_session(manifest, graph), _session(manifest, manifest.plain))
+    return _round(manifest, taken, probing, on_disk)
 
 
-def needed(manifest: Manifest, graph: Graph, taken: float) -> float:
-    """Return the MiB that a round with this pass is expected to take at its peak."""
-    weights = 4 * manifest.signature.dimension / MIB
-    activations = max(graph.activations, manifest.plain.activations) / MIB
-    return taken + SESSION + (STATE + RUNTIME) * weights + _constants(manifest) + HELD * activations
+def _round(manifest: Manifest, taken: float, probing: float, on_disk: bool) -> float:
+    """Return the MiB of a round, whose probes and whose update come one after the other."""
+    weights, largest = _weights(manifest)
+    if on_disk:
+        updating = UPDATING * min(weights, max(largest, 4 * PART / MIB))
+    else:
+        probing, updating = STATE * weights + probing, ADVANCING * weights
+    return taken + SESSION + max(probing, updating)
+
+
+def _session(manifest: Manifest, graph: Graph) -> float:
+    constants = (manifest.constants.size - manifest.constants.begin) / MIB
+    return RUNTIME * _weights(manifest)[0] + constants + HELD * graph.activations / MIB
+
+
+def _weights(manifest: Manifest) -> tuple[float, float]:
+    """Return the MiB of all trained tensors, and of the largest."""
+    sizes = [4 * tensor.size / MIB for _, tensor in manifest.signature.trained]
+    return sum(sizes), max(sizes)
 
 
 def kept(budget: Budget, peak: Callable[[], float]) -> str:

@@ -111,13 +111,13 @@ class Device:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.budget = Budget(given.memory)
-        self.store = FolderStore(given.state, on_disk=given.memory > 0)
         self.keep = partial(Spool.of, folder=given.state) if given.memory > 0 else list
         secret = own_secret(given.state)
         place = Place(
             given.model, given.data, given.state, given.memory, given.threads, given.provider
         )
         self._exported = Exported(place, peak_mib())
+        self.store = FolderStore(given.state, self._exported.on_disk)
         self.fleet = FleetClient(
             Identity(lambda genesis: secret, given.client),
             self._exported.backing,

@@ -41,6 +41,8 @@ class Place:
 class Exported:
     """An exported model that fits the memory, and its examples.
 
+    Its client's store has to leave the state on disk where `on_disk` says so.
+
     Args:
         place: of all of it.
         taken: MiB that the process takes before it holds a state.
@@ -52,7 +54,9 @@ class Exported:
     def __init__(self, place: Place, taken: float) -> None:
         self._place, self._taken = place, taken
         self.manifest = Manifest.read(place.model)
-        self.graph = Budget(place.memory).choose(self.manifest, taken)
+        budget = Budget(place.memory)
+        self.graph = budget.choose(self.manifest, taken)
+        self.on_disk = budget.on_disk(self.manifest, taken)
         self._examples = examples_of(place.data, self.manifest)
         self._held_out = held_out_of(place.data, self.manifest)
 
@@ -72,7 +76,7 @@ class Exported:
         thrifty = place.memory > 0
         sessions = Sessions(folder, self.manifest, place.threads, place.provider, thrifty)
         logger.info(
-            "run %s: %d points at once, %d examples", genesis.run.hex(), self.graph.points,
-            len(self._examples),
+            "run %s: %d points at once, %d examples, the state %s", genesis.run.hex(),
+            self.graph.points, len(self._examples), "on disk" if self.on_disk else "in memory",
         )  # fmt: skip
         return OnnxBacking(OnnxProbe(sessions, self._examples, self.graph.points), self._held_out)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from baffle.drivers.resident import peak_mib
-from baffle.errors import ConfigError
+from baffle.errors import BaffleError, ConfigError
 
 if TYPE_CHECKING:  # a process that only looks whether there is one starts for every message
     from baffle.drivers.device.exported import Place
@@ -46,6 +46,27 @@ def exported_maker(node_config: Mapping[str, Any], folder: Path) -> Callable[[Ge
         return Exported(place_of(node_config, folder), taken).backing(genesis)
 
     return make
+
+
+def lies_on_disk(node_config: Mapping[str, Any], folder: Path) -> bool:
+    """Say whether the client's state has to lie on disk, for its memory's sake.
+
+    A configuration that is none says no: its error is told when an ask comes.
+
+    Args:
+        node_config: of the node.
+        folder: the client's own.
+    """
+    if not is_exported(node_config):
+        return False
+    from baffle.backends.onnx.manifest import Manifest
+    from baffle.drivers.device.budget import Budget
+
+    try:
+        place = place_of(node_config, folder)
+        return Budget(place.memory).on_disk(Manifest.read(place.model), peak_mib())
+    except BaffleError:
+        return False
 
 
 def place_of(node_config: Mapping[str, Any], folder: Path) -> Place:

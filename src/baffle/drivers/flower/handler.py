@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from baffle.drivers.fleet.demands import demands_of
 from baffle.drivers.fleet.identity import own_secret, pin_of_key
-from baffle.drivers.flower.exported import DATA, MODEL, exported_maker, is_exported
+from baffle.drivers.flower.exported import DATA, MODEL, exported_maker, is_exported, lies_on_disk
 from baffle.errors import ConfigError
 from baffle.fleet import Backing, FleetClient, FolderStore, Guard, Identity, Keys, Store
 from baffle.protocol import Genesis
@@ -37,7 +37,7 @@ def make_handler(options: Mapping[str, Any]) -> Handler:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     folder = Path(options["folder"])
-    store = FolderStore(folder)
+    store = FolderStore(folder, lies_on_disk(options["node_config"], folder))
     demands = demands_of(options["node_config"])
     client = FleetClient(
         identity_of(options, folder), maker_of(options), store, time.perf_counter, demands
