@@ -1,5 +1,6 @@
 """A state left in its file: the same as in memory, and read when it is looked at."""
 
+import dataclasses
 import gc
 import os
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from baffle.errors import LedgerError
 from baffle.ledger import snapshot, stored
+from baffle.protocol.in_parts import Part
+from baffle.updates.some import ReadByEntry
 from baffle.updates.state import TrainState
 
 
@@ -25,16 +28,28 @@ def a_state(seed=0, round_=3):
 def by_tensor(state):
     for name in state.weights:
         slots = {slot: {name: arrays[name]} for slot, arrays in state.slots.items()}
-        yield TrainState(state.round, slots, state.updates)
+        yield Part(TrainState(state.round, slots, state.updates))
+
+
+def by_entry(state):
+    for part in by_tensor(state):
+        for at in range(next(iter(part.state.weights.values())).size):
+            slots = {
+                slot: {name: a.reshape(-1)[at : at + 1] for name, a in arrays.items()}
+                for slot, arrays in part.state.slots.items()
+            }
+            yield Part(dataclasses.replace(state, slots=slots), at)
 
 
 def open_files():
+    gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_parts_make_the_file_of_the_whole(tmp_path):
+@pytest.mark.parametrize("cut", [by_tensor, by_entry])
+def test_parts_make_the_file_of_the_whole(tmp_path, cut):
     state, path = a_state(), tmp_path / "state.safetensors"
-    found, digest = stored.write(path, state, by_tensor(state))
+    found, digest = stored.write(path, state, cut(state))
     assert path.read_bytes() == snapshot.encode(state)
     assert digest == state.digest() == found.digest()
     assert (found.round, found.updates) == (state.round, state.updates)
@@ -52,6 +67,9 @@ def test_a_file_is_read_as_its_bytes_are_decoded(tmp_path):
             assert array.shape == arrays[name].shape
             assert array.tobytes() == arrays[name].tobytes()
             assert not array.flags.writeable
+            assert isinstance(found.slots[slot], ReadByEntry)
+        few = found.slots[slot].entries("a", 1, 3)
+        assert few.tobytes() == arrays["a"].tobytes()[4:12]
 
 
 def test_what_is_no_such_state_is_refused_as_its_bytes_are(tmp_path):
@@ -83,7 +101,6 @@ def test_its_file_is_closed_when_nobody_holds_it(tmp_path):
     slot = found.weights
     assert open_files() == before + 1
     del found, slot
-    gc.collect()
     assert open_files() == before
 
 
@@ -91,7 +108,7 @@ def test_half_a_state_changes_nothing(tmp_path):
     state, path = a_state(), tmp_path / "state.safetensors"
     stored.write(path, state, by_tensor(state))
     for parts in ([], list(by_tensor(a_state(1)))[:2]):
-        with pytest.raises(LedgerError, match="expected all tensors of a state"):
+        with pytest.raises(LedgerError, match="expected a whole state in parts"):
             stored.write(path, state, parts)
         assert path.read_bytes() == snapshot.encode(state)
 
@@ -100,5 +117,5 @@ def test_a_file_that_lost_its_end_is_named(tmp_path):
     state, path = a_state(), tmp_path / "state.safetensors"
     found, _ = stored.write(path, state, by_tensor(state))
     os.truncate(path, path.stat().st_size - 1)
-    with pytest.raises(LedgerError, match="ends before the tensor weights/s"):
+    with pytest.raises(LedgerError, match="ends within the tensor weights/s"):
         found.digest()

@@ -227,6 +227,9 @@ def secagg(
 def device(
     model: Models = None,
     batch: Annotated[int, typer.Option("--batch", "-B", help="Examples a client.")] = 8,
+    pass_batch: Annotated[
+        int, typer.Option(help="Examples of an exported pass; 0 for a client's.")
+    ] = 0,
     directions: SimulatedDirections = None,
     points: Annotated[str, typer.Option(help="Points of the exported passes.")] = "8,4,2",
     memory: Annotated[float, typer.Option(help="MiB to keep to; 0 for no bound.")] = 0.0,
@@ -251,6 +254,7 @@ def device(
     options = DeviceOptions(
         directions=_given(directions, QUICK_DIRECTIONS if quick else 64),
         batch=batch,
+        pass_batch=pass_batch,
         points=tuple(require_numbers("points", points)) or (2,),
         memory=memory,
         lean=lean,

@@ -31,6 +31,7 @@ from baffle.ledger import durable, snapshot, stored
 from baffle.protocol import Genesis
 from baffle.protocol.exchange import Answer, TailRow
 from baffle.protocol.exchange.signed import KEY_BYTES
+from baffle.protocol.in_parts import Part
 from baffle.updates import TrainState
 
 GENESIS, STATE, FACTS = "genesis.json", "state.safetensors", "client.json"
@@ -199,7 +200,7 @@ class FolderStore:
             self._behind[run] = behind
         else:
             assert copy.state is not None
-            stored.write(folder / STATE, copy.state, [copy.state])
+            stored.write(folder / STATE, copy.state, [Part(copy.state)])
             tail.clear()  # killed before this, its rounds are passed over
             self._behind[run] = 0
 

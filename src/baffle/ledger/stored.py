@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from baffle.errors import LedgerError
 from baffle.ledger import header, snapshot
 from baffle.ledger.header import Header, Shapes
+from baffle.protocol.in_parts import Part
 from baffle.updates import TrainState
 
 UNFINISHED = ".new"
@@ -34,12 +36,16 @@ class _Tensors:
     def read(self, key: str) -> NDArray[np.float32]:
         """Return a tensor, a read-only array of the caller's."""
         shape = self._shapes[key]
-        self._file.seek(self._starts[key])
-        found = np.fromfile(self._file, "<f4", math.prod(shape))
-        if len(found) != math.prod(shape):
-            raise LedgerError(f"{self._name} ends before the tensor {key}")
+        return self.entries(key, 0, math.prod(shape)).reshape(shape)
+
+    def entries(self, key: str, start: int, stop: int) -> NDArray[np.float32]:
+        """Return a tensor's entries start to stop, flat."""
+        self._file.seek(self._starts[key] + 4 * start)
+        found = np.fromfile(self._file, "<f4", stop - start)
+        if len(found) != stop - start:
+            raise LedgerError(f"{self._name} ends within the tensor {key}")
         found.flags.writeable = False
-        return found.reshape(shape)
+        return found
 
 
 class StoredSlot(Mapping[str, NDArray[np.float32]]):
@@ -55,6 +61,14 @@ class StoredSlot(Mapping[str, NDArray[np.float32]]):
             LedgerError: the file has lost its end.
         """
         return self._tensors.read(self._keys[name])
+
+    def entries(self, name: str, start: int, stop: int) -> NDArray[np.float32]:
+        """Return a tensor's entries start to stop, flat, without the others.
+
+        Raises:
+            LedgerError: as for a whole tensor.
+        """
+        return self._tensors.entries(self._keys[name], start, stop)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the names."""
@@ -87,7 +101,7 @@ def read(path: Path, like: TrainState) -> tuple[TrainState, bytes]:
     return state, snapshot.verified(state, said)
 
 
-def write(path: Path, like: TrainState, parts: Iterable[TrainState]) -> tuple[TrainState, bytes]:
+def write(path: Path, like: TrainState, parts: Iterable[Part]) -> tuple[TrainState, bytes]:
     """Write a state that comes in parts, and leave it there.
 
     What had the name before keeps it until all of it is written, and stays readable for those who
@@ -96,7 +110,7 @@ def write(path: Path, like: TrainState, parts: Iterable[TrainState]) -> tuple[Tr
     Args:
         path: of the file.
         like: a state of the same run, for its form.
-        parts: of one state; each has all slots of some tensors. None is kept.
+        parts: of one state. None is kept.
 
     Returns:
         The state, and its digest.
@@ -106,25 +120,34 @@ def write(path: Path, like: TrainState, parts: Iterable[TrainState]) -> tuple[Tr
         OSError: the disk would not take it; what was at `path` is there as before.
     """
     unfinished = path.with_suffix(UNFINISHED)
-    shapes, no_digest = header.shapes_of(like), "0" * header.DIGEST_DIGITS
-    with unfinished.open("wb") as file:
-        said: Header | None = None
-        left = set(shapes)
-        for part in parts:
-            said = said or Header(part.round, part.updates, no_digest, shapes)
-            starts = said.starts
-            for key, array in _keyed(part):
-                file.seek(starts[key])
-                file.write(np.ascontiguousarray(array, dtype="<f4").reshape(-1).view(np.uint8).data)
-                left.discard(key)
-        if said is None or left:
-            raise LedgerError(f"expected all tensors of a state, got none for {sorted(left)[:4]}")
+    said = _write_parts(unfinished, header.shapes_of(like), parts)
     state = _state(unfinished, said)
     digest = state.digest()
     with unfinished.open("r+b") as file:
-        file.write(Header(said.round, said.updates, digest.hex(), shapes).data)
+        file.write(replace(said, digest=digest.hex()).data)
     unfinished.replace(path)
     return state, digest
+
+
+def _write_parts(path: Path, shapes: Shapes, parts: Iterable[Part]) -> Header:
+    """Write a state's tensors where they belong; the header has no digest yet."""
+    said: Header | None = None
+    left = {key: math.prod(shape) for key, shape in shapes.items()}
+    with path.open("wb") as file:
+        for part in parts:
+            if said is None:
+                said = Header(
+                    part.state.round, part.state.updates, "0" * header.DIGEST_DIGITS, shapes
+                )
+                starts = said.starts
+            for key, array in _keyed(part.state):
+                file.seek(starts[key] + 4 * part.first)
+                file.write(np.ascontiguousarray(array, dtype="<f4").reshape(-1).view(np.uint8).data)
+                left[key] -= array.size
+    missing = [key for key, count in left.items() if count]
+    if said is None or missing:
+        raise LedgerError(f"expected a whole state in parts, which differ at {missing[:4]}")
+    return said
 
 
 def _keyed(state: TrainState) -> Iterator[tuple[str, NDArray[np.float32]]]:
@@ -141,6 +164,3 @@ def _state(path: Path, said: Header) -> TrainState:
         keys.setdefault(slot, {})[name] = key
     slots = {slot: StoredSlot(tensors, names) for slot, names in keys.items()}
     return TrainState(said.round, slots, said.updates)
-
-
-__all__ = ["Shapes", "StoredSlot", "read", "write"]

@@ -49,7 +49,7 @@ class Rules:
     def estimate(self, state: TrainState, plan: Plan, outcome: Outcome) -> Slot:
         """Return the round's estimate by tensor."""
         # Only masked directions look at the weights; the others are spared the copy.
-        weights = state.numpy()[WEIGHTS] if plan.kind.name == "masked" else None
+        weights = state.only(WEIGHTS).numpy()[WEIGHTS] if plan.kind.name == "masked" else None
         sums = self._sums(plan, outcome)
         return estimate(plan.kind, self.signature, plan.key, plan.round, 0, sums, weights, self.ops)
 
@@ -74,14 +74,27 @@ class Rules:
         Raises:
             ProtocolError: the round does not follow the state.
         """
+        if outcome.abandoned:
+            self._require_next(state, plan, outcome)
+            return dataclasses.replace(state, round=state.round + 1)
+        found, floor = self.estimated(state, plan, outcome), None
+        if self.chain.energies:
+            floor = self._sums(plan, outcome).floor(self.signature)
+        return self.chain.apply(state, found, plan.step_size, self.ops, floor)
+
+    def estimated(self, state: TrainState, plan: Plan, outcome: Outcome) -> Slot:
+        """Return the estimate of the round that follows a state.
+
+        Raises:
+            ProtocolError: as `advance`.
+        """
+        self._require_next(state, plan, outcome)
+        return self.estimate(state, plan, outcome)
+
+    @staticmethod
+    def _require_next(state: TrainState, plan: Plan, outcome: Outcome) -> None:
         if not state.round == plan.round == outcome.round:
             raise ProtocolError(
                 f"expected round {state.round} next, got a plan of round {plan.round} and an "
                 f"outcome of round {outcome.round}"
             )
-        if outcome.abandoned:
-            return dataclasses.replace(state, round=state.round + 1)
-        found, floor = self.estimate(state, plan, outcome), None
-        if self.chain.energies:
-            floor = self._sums(plan, outcome).floor(self.signature)
-        return self.chain.apply(state, found, plan.step_size, self.ops, floor)

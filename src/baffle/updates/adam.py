@@ -27,6 +27,11 @@ class Adam:
     by_tensor: bool = False
     name: ClassVar[str] = "adam"
 
+    @property
+    def by_entry(self) -> bool:
+        """Whether each entry has a second moment of its own."""
+        return not self.by_tensor
+
     def init(self, weights: Slot, ops: Ops) -> dict[str, Slot]:
         """Return both moments at zero."""
         return {"adam.first": zeros(weights, ops), "adam.second": zeros(weights, ops)}

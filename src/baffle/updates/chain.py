@@ -32,6 +32,12 @@ class Chain:
     energies: Energies | None = None
     grid: Grid = field(default_factory=Grid)
 
+    @property
+    def by_entry(self) -> bool:
+        """Whether an entry's step looks at nothing but that entry: any stretch goes alone."""
+        alone = all(part.by_entry for part in self.parts)
+        return alone and not self.energies and not self.grid.stochastic
+
     def init(self, weights: Slot, ops: Ops) -> TrainState:
         """Return the state before the first round; the arrays are copies."""
         own = {name: ops.asarray(array) for name, array in weights.items()}

@@ -16,6 +16,7 @@ class L2:
 
     decay: float
     name: ClassVar[str] = "l2"
+    by_entry: ClassVar[bool] = True
 
     def init(self, weights: Slot, ops: Ops) -> dict[str, Slot]:
         """No slots."""

@@ -20,6 +20,7 @@ class Momentum:
 
     beta: float
     name: ClassVar[str] = "momentum"
+    by_entry: ClassVar[bool] = True
 
     def init(self, weights: Slot, ops: Ops) -> dict[str, Slot]:
         """Return m = 0."""

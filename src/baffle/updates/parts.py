@@ -23,9 +23,14 @@ class Moment:
 
 
 class Part(Protocol):
-    """A pure function on (estimate, slots)."""
+    """A pure function on (estimate, slots), each tensor by itself."""
 
     name: ClassVar[str]
+
+    @property
+    def by_entry(self) -> bool:
+        """Whether it goes entry by entry: any stretch of a tensor may go alone."""
+        ...
 
     def init(self, weights: Slot, ops: Ops) -> dict[str, Slot]:
         """Return the part's slots before the first round."""

@@ -59,6 +59,10 @@ class TrainState:
         """Return a copy with some slots replaced."""
         return replace(self, slots={**self.slots, **changed})
 
+    def only(self, slot: str) -> TrainState:
+        """Return a copy with one slot."""
+        return replace(self, slots={slot: self.slots[slot]})
+
     def numpy(self) -> dict[str, dict[str, NDArray[np.float32]]]:
         """Return the slots as contiguous little-endian float32 arrays."""
         return {

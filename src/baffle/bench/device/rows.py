@@ -37,7 +37,8 @@ class DeviceOptions:
 
     Args:
         directions: K.
-        batch: B of a client, and of an exported pass.
+        batch: B of a client.
+        pass_batch: examples of an exported pass, of which a client takes several; 0 for B.
         points: P of the exported passes; the largest that fits into `memory` is taken.
         memory: MiB that the client is told to keep to; 0 for no bound.
         lean: train with plain SGD and without an average, which hold no second copy of the weights.
@@ -53,11 +54,14 @@ class DeviceOptions:
     memory: float = 0.0
     lean: bool = False
     repeats: int = 5
+    pass_batch: int = 0
 
     def __post_init__(self) -> None:
         for name in ("directions", "batch", "repeats"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name} must be at least 1, got {getattr(self, name)}")
+        if self.pass_batch < 0:
+            raise ConfigError(f"--pass-batch must be at least 0, got {self.pass_batch}")
 
 
 def device(
@@ -83,7 +87,8 @@ def _row(subject: Subject, options: DeviceOptions, parent: Path, say: Say) -> di
     say(f"{subject.name}: exporting")
     module, folder = module_of(subject), parent / "model"
     examples = batch_of(subject, EXAMPLES)
-    found = export(module, subject.loss, examples, folder, options.points, options.batch)
+    rows = options.pass_batch or options.batch
+    found = export(module, subject.loss, examples, folder, options.points, rows)
     data = parent / "data"
     data.mkdir()
     arrays = arrays_by_name(examples, found.manifest)
@@ -99,6 +104,7 @@ def _row(subject: Subject, options: DeviceOptions, parent: Path, say: Say) -> di
         "weights": found.manifest.signature.dimension,
         "directions": options.directions,
         "batch": options.batch,
+        "pass_batch": rows,
         "points": client["points"],
         "lean": options.lean,
         "peak_mib": client["peak_mib"],
