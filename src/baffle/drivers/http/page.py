@@ -38,7 +38,6 @@ STYLE = (
     "@media(min-width:42rem){text{font-size:9px}.cards{grid-template-columns:repeat(3,1fr)}}"
 )
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}'"
-UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def html(status: Mapping[str, Any]) -> str:
@@ -76,10 +75,9 @@ def _cards(status: Mapping[str, Any]) -> str:
         where = f"in round {number:,}" if number else "not measured yet"
         found.append((name.removeprefix("test_"), text(value), where))
     found.append(("reports", *_reports(last)))
-    here = f"of {_count(devices, 'enrolled')} enrolled, {_count(devices, 'asks_fetched')} at work"
-    found.append(("devices connected", _count(devices, "there"), here))
-    sent, came = (_bytes(devices.get(name)) for name in ("bytes_down", "bytes_up"))
-    found.append(("from devices", came, f"{sent} to them, since it started"))
+    enrolled, waiting = _count(devices, "enrolled"), _count(devices, "waiting")
+    found.append(("devices connected", _count(devices, "there"), f"of {enrolled} enrolled"))
+    found.append(("devices at work", _count(devices, "asks_fetched"), f"{waiting} wait for an ask"))
     return "".join(
         f"<div><dt>{escape(name)}</dt><dd><b>{escape(value)}</b>"
         f'<span class="faint">{escape(more)}</span></dd></div>'
@@ -136,12 +134,3 @@ def _percent(value: Any) -> str:
 def _count(table: Mapping[str, Any], name: str) -> str:
     found = table.get(name)
     return f"{found:,.0f}" if is_number(found) else "–"
-
-
-def _bytes(value: Any) -> str:
-    if not is_number(value):
-        return "–"
-    size, unit = float(f"{value:.3g}"), 0
-    while size >= 1000 and unit < len(UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{_short(size)} {UNITS[unit]}"
