@@ -2,6 +2,7 @@
 
 import time
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from baffle.drivers.http.line import Address
 from baffle.drivers.http.listener import Listener, Tls, bound
 from baffle.drivers.http.signed import Stamp
 from baffle.drivers.http.trying import Manners
+from baffle.drivers.spool import Spool
 from baffle.errors import ConfigError, DecodeError, LinkLost, Refused
 from tests.drivers.http.devices import Signer
 from tests.drivers.http.edge import SERVER, Rig
@@ -135,6 +137,15 @@ def test_an_ask_is_fetched_and_answered(tmp_path):
     assert gateway.came[2][1] == wire.encode_answer(5, b"answer")
     counters = [stamp.counter for stamp in stamps(gateway)]
     assert counters == sorted(set(counters))
+
+
+def test_an_ask_may_be_kept_on_disk(tmp_path):
+    keep = partial(Spool.of, folder=tmp_path)
+    with asking(tmp_path, ASKED, ASKED[:-1], ASKED, keep=keep) as (own, _):
+        for _ in range(2):  # the second ask breaks off and comes again
+            parts = own.ask()
+            assert isinstance(parts, Spool)
+            assert list(parts) == [b"ask", b"chunk"]
 
 
 def test_an_answer_that_is_no_longer_wanted_is_no_error(tmp_path):
