@@ -54,6 +54,7 @@ class Pass(TorchFunctionMode):
         plain: leave operations as the module has them where a faster form is for torch alone.
 
     Attributes:
+        plain: as given.
         slow: names of the operations that had no rule and went point after point.
         largest: bytes of the largest activation with all P·B rows in memory.
     """
@@ -72,6 +73,7 @@ class Pass(TorchFunctionMode):
         self.tracked = tracked
         self.slow: set[str] = set()
         self.largest = 0
+        self.plain = plain
         self._faster = {} if plain else FASTER
         # It must not hold the pass: a cycle would keep the directions until the next collection.
         self._sharing = Sharing(points, self.rows, {} if memo is None else memo)

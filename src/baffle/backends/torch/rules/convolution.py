@@ -72,6 +72,8 @@ def convolution(
         return _depthwise(run, geometry, run.real(input), matrix, bias)
     if matrix is not None and (run.points == 1 or matrix.low is None):
         return _in_turn(run, geometry, run.real(input), matrix, bias)
+    if matrix is not None and run.plain and groups == 1 and _few(run, input, weight):
+        return _own_filters(run, geometry, input, matrix, bias)
     base, low = (matrix.base, matrix.low) if matrix else (weight, None)
     return _at_points(run, geometry, input, base, low, bias)
 
@@ -91,6 +93,29 @@ def _depthwise(
     filters = filters.reshape(images * outputs, *matrix.base.shape[1:])
     found = geometry(flat, filters, bias, images * channels)
     return found.view(images, outputs, *found.shape[2:])
+
+
+def _few(run: Pass, x: Tensor, weight: Tensor) -> bool:
+    """Say whether all points see the same rows, and filters of their own would be small beside."""
+    rows = run.shared(x)
+    return rows is not None and run.points * weight.numel() <= rows.numel()
+
+
+def _own_filters(
+    run: Pass, geometry: Geometry, x: Tensor, matrix: Moved, bias: Tensor | None
+) -> Tensor:
+    """Return the convolution of rows that all points share, with every point's own filters.
+
+    A runtime's convolution adds a bias in passing, where a correction has to read and write each
+    output once more; torch's is the slower for so many filters.
+    """
+    rows = run.shared(x)
+    assert rows is not None
+    offset = run.moved(bias)
+    if bias is not None:
+        bias = offset.values.flatten() if offset else bias.repeat(run.points)
+    found = geometry(rows, matrix.values.flatten(0, 1), bias, 1)
+    return found.unflatten(1, (run.points, -1)).transpose(0, 1).flatten(0, 1)
 
 
 def _in_turn(
