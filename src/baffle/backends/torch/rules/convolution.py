@@ -191,14 +191,13 @@ def _by_channel(values: Tensor, out: Tensor) -> Tensor:
 def _one_channel(geometry: Geometry, x: Tensor, low: Low) -> Tensor:
     """Return each group's mixed channels after the point's kernel; [P·B, G, *out]."""
     pointwise = geometry.pointwise
-    x = _strided(x, geometry.options["stride"]) if pointwise else x
     images, groups = len(x) * geometry.groups, geometry.groups
     each = images // len(low.inner)
     inner = low.inner * low.kernel if pointwise else low.inner
     mix = inner.repeat_interleave(each, 0).unsqueeze(1)
     mixed = torch.bmm(mix, x.reshape(images, x.shape[1] // groups, -1))
-    if pointwise:
-        return mixed.view(len(x), groups, *x.shape[2:])
+    if pointwise:  # one channel of it is fewer to pick from than all that were mixed
+        return _strided(mixed.view(len(x), groups, *x.shape[2:]), geometry.options["stride"])
     filters = low.kernel.repeat_interleave(each, 0).view(images, 1, *geometry.kernel)
     found = geometry(mixed.view(1, images, *x.shape[2:]), filters, None, images)
     return found.view(len(x), groups, *found.shape[2:])
