@@ -237,7 +237,7 @@ def _beside_flower(row: Row) -> list[str]:
 
 def device(rows: list[Row]) -> str:
     """Return a client's peaks without torch, and its speed beside plain inference."""
-    heads = ["model", "weights", "B", "points at once", "update", "a round, MiB", "before a run"]
+    heads = ["model", "weights", "B", "of them a pass", "points at once", "update", "a round, MiB", "before a run"]
     heads += ["with torch: probes", "a training step", "checkpointed", "K = 64 probes, s"]
     heads += ["of plain inference"]
     return table(
@@ -247,6 +247,7 @@ def device(rows: list[Row]) -> str:
                 r["model"],
                 f"{r['weights']:,}",
                 str(r["batch"]),
+                str(r["pass_batch"] or r["batch"]),
                 str(r["points"]),
                 "SGD" if r["lean"] else "Adam, average",
                 *(f"{r[name]:.0f}" for name in ("peak_mib", "before_mib")),
