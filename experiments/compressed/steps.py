@@ -1,9 +1,9 @@
-"""Step sizes: the library's own calibration, by training loss, once a task and form.
+"""Step sizes, once a task and form: the library's own calibration, by training loss.
 
 `python -m experiments.compressed.steps` tries what steps.jsonl lacks, under a key of its own. Five
 trials of sixteen rounds are a noisy judge: forms of one task whose weights are floats share the
-median of what was found for each of them, so that a difference between forms is none of steps. Of
-CIFAR-10, whose trials take minutes, three of them are tried.
+median of what stands there for each of them, so that a difference between forms is none of steps.
+CIFAR-10's lines were written by hand; README.md says how they and this rule came about.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from experiments.compressed.forms import FORMS
 
 FILE = Path(__file__).parent / "steps.jsonl"
 OTHER_KEY = 2**62
-FEW = {"cifar": ("float", "sparse 80 %", "structured 50 %")}
 
 
 def known() -> dict[tuple[str, str], float]:
@@ -27,17 +26,12 @@ def known() -> dict[tuple[str, str], float]:
     return {(line["task"], line["form"]): line["step_size"] for line in lines}
 
 
-def wanted(task: str, form: str) -> bool:
-    """Say whether a task's step size is tried in this form."""
-    return FORMS[form].own_step or form in FEW.get(task, FORMS)
-
-
 def step_of(task: str, form: str) -> float | None:
     """Return the step size of a task in a form, None while it is not known."""
     steps = known()
     if FORMS[form].own_step:
         return steps.get((task, form))
-    floats = [name for name in FORMS if wanted(task, name) and not FORMS[name].own_step]
+    floats = [name for name in FORMS if not FORMS[name].own_step]
     if not all((task, name) in steps for name in floats):
         return None
     return statistics.median_low(steps[task, name] for name in floats)
@@ -61,5 +55,5 @@ if __name__ == "__main__":
     from experiments.compressed.study import ROWS
 
     for _row in ROWS:
-        if wanted(*_row) and _row not in known():
+        if _row not in known():
             print(*_row, find(*_row), flush=True)
