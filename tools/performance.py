@@ -237,7 +237,8 @@ def _beside_flower(row: Row) -> list[str]:
 
 def device(rows: list[Row]) -> str:
     """Return a client's peaks without torch, and its speed beside plain inference."""
-    heads = ["model", "weights", "B", "of them a pass", "points at once", "update", "a round, MiB", "before a run"]
+    heads = ["model", "weights", "B", "of them a pass", "points at once", "update", "a round, MiB"]
+    heads += ["before a run"]
     heads += ["with torch: probes", "a training step", "checkpointed", "K = 64 probes, s"]
     heads += ["of plain inference"]
     return table(

@@ -49,6 +49,7 @@ def grown(*arguments: str) -> tuple[str, float]:
     return route, float(mib)
 
 
+@pytest.mark.slow
 def test_no_second_copy_of_the_weights_is_made():
     route, mib = grown("low", "")
     assert route == "rank_one"

@@ -29,6 +29,7 @@ def test_a_row_tells_both_sides():
     assert row["peak_mib"] > 10
 
 
+@pytest.mark.slow
 def test_too_many_clients_do_not_go_alone():
     (row,) = simulate([Simulation("lenet5", 7, directions=12, batch=2)], QUICK)
     assert row["seconds_one_by_one"] is None

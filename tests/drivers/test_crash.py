@@ -63,6 +63,7 @@ def check(tmp_path, kills, seed):
     ]
 
 
+@pytest.mark.slow
 def test_a_kill(tmp_path):
     check(tmp_path, 1, seed=1)
 
