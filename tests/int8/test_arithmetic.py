@@ -74,7 +74,8 @@ def test_every_route_says_the_same(trained, kind):
     for route in ("", "one_by_one", "vmapped", "point_by_point"):
         probe = TorchProbe(module, functional.cross_entropy, examples, route=route)
         found[route] = probe(weights, asked, np.arange(20))
-        assert probe.route == (route or {"rank_one": "rank_one"}.get(kind, probe.route))
+        if route or kind == "rank_one":
+            assert probe.route == (route or "rank_one")
     for losses in found.values():
         np.testing.assert_allclose(losses, found["one_by_one"], atol=2e-6)
     assert len(set(found["one_by_one"])) > 4  # the steps do move the losses

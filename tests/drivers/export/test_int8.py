@@ -19,6 +19,7 @@ from baffle.config import resolve
 from baffle.drivers.export import export
 from baffle.drivers.fleet.task import ServerTask
 from baffle.drivers.local.task import TensorExamples
+from baffle.errors import ProbeError
 from baffle.int8 import to_int8
 from tests.drivers.device.test_round import SETTINGS
 from tests.int8.test_arithmetic import points
@@ -50,6 +51,9 @@ def test_the_kernels_are_int8_and_losses_are_torchs(tmp_path):
         asked = points(module, kind)
         found = OnnxProbe(sessions, arrays)(weights, asked, numbers)
         np.testing.assert_allclose(found, slow(weights, asked, numbers), atol=2e-6)
+    for kind, exponent in (("rank_one", -8), ("rademacher", -6), ("gaussian", -7)):
+        with pytest.raises(ProbeError, match=rf"int8 weights 0\.int8, got {kind} ones"):
+            OnnxProbe(sessions, arrays)(weights, points(module, kind, exponent), numbers)
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from baffle.directions import Points
 from baffle.directions.columns import Columns
 from baffle.directions.rank_one import RankOneKind
 from baffle.errors import ProbeError
+from baffle.updates.grid import STEP_EXPONENT, on_grid
 
 FACTORS = "factors"
 
@@ -91,6 +92,7 @@ class OnnxProbe:
         Raises:
             ProbeError, ModelError: as a call.
         """
+        self._require_whole_steps(points)
         try:
             if isinstance(points.kind, RankOneKind):
                 self.sessions.load(weights)
@@ -98,6 +100,16 @@ class OnnxProbe:
             return self._each_moved(weights, points, example_numbers)
         finally:
             self.sessions.rest()
+
+    def _require_whole_steps(self, points: Points) -> None:
+        """Refuse what would not move int8 weights by one step: a graph's kernels know no less."""
+        trained = self.manifest.signature.trained
+        for (_, tensor), exponent in zip(trained, points.radius_exponents, strict=True):
+            if on_grid(tensor.name) and (exponent, points.kind.peak) != (STEP_EXPONENT, 1):
+                raise ProbeError(
+                    f"expected directions of ±1 with radius 2^{STEP_EXPONENT} for the int8 weights "
+                    f"{tensor.name}, got {points.kind.name} ones with radius 2^{exponent}"
+                )
 
     def _each_moved(
         self, weights: Weights, points: Points, example_numbers: NDArray[np.int64]
